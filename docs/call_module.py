@@ -46,10 +46,13 @@ MOTION_MODEL_MEANING = '"""A model of pose guidance that needs no picture."""'
 KEYFRAMES = "Sequence[KeyframeInput]"
 """The annotation of a list of pictures at moments."""
 
+MAY_BE_AWAY = " Some models need none: their schema has it among the optional ones."
+"""What the docstring says of an input that not every model needs."""
+
 SUMMARY = {
     Feature.TEXT_TO_VIDEO: "Make a video from words.",
     Feature.IMAGE_TO_VIDEO: "Make a video that begins with a picture.",
-    Feature.INTERPOLATE: "Make the video between two pictures.",
+    Feature.INTERPOLATE: "Make the video between pictures: two ends, and any between them.",
     Feature.POSE_GUIDANCE: "Make a character move as in another video.",
 }
 
@@ -340,9 +343,15 @@ def _method(cards: list[ModelCard], feature: Feature, *, awaited: bool) -> Itera
     define, name = ("async def" if awaited else "def"), _class(feature)
     head = f"    {define} {feature.value}("
     model = f"        model: t.{name}Model | None = None,"
+    # A model without a picture to move has overloads of its own.
+    free = feature is Feature.INTERPOLATE
+    optional = _optional_inputs(cards, feature) if free else set()
     for inputs in _input_alternatives(feature):
         yield from ("", "    @overload", head, "        self,", model, "        *,")
-        yield from (_in_signature(one) for one in inputs)
+        yield from (
+            _in_signature(one if one.name not in optional else replace(one, required=False))
+            for one in inputs
+        )
         yield f"        **arguments: Unpack[t.{name}Settings],"
         yield "    ) -> JobHandle: ..."
     for inputs in _alternatives_without_image(cards, feature):
@@ -407,6 +416,13 @@ def _alternatives_without_image(
             yield prompt, replace(source, required=True), replace(image, required=False)
 
 
+def _optional_inputs(cards: Iterable[ModelCard], feature: Feature) -> set[str]:
+    """Return the inputs of a feature that a call of some model may leave out."""
+    schemas = [card.features[feature] for card in cards if feature in card.features]
+    named = {parameter.name for parameter in INPUTS[feature]}
+    return {p.name for schema in schemas for p in schema.optional if p.name in named}
+
+
 RUN = """\
 How the call runs:
 
@@ -441,7 +457,11 @@ def _docstring(cards: list[ModelCard], feature: Feature, *, awaited: bool) -> It
         where = "``on_progress`` is called in the thread of the run, not on the loop."
         yield from _indented(f'"""{SUMMARY[feature][:-1]}.\n\n{text}\n{where}\n"""')
         return
-    inputs = "\n".join(_item(one.name, one.description) for one in _inputs(feature))
+    optional = _optional_inputs(cards, feature)
+    inputs = "\n".join(
+        _item(one.name, one.description + (MAY_BE_AWAY if one.name in optional else ""))
+        for one in _inputs(feature)
+    )
     found = collect_settings(cards, feature)
     total = sum(feature in card.features for card in cards)
     listed = "\n".join(_item(name, _about(many, total)) for name, many in found.items())
@@ -464,12 +484,19 @@ def _docstring(cards: list[ModelCard], feature: Feature, *, awaited: bool) -> It
 def _about(many: list[Parameter], total: int) -> str:
     """Return what a setting is, and how many of the models have it."""
     first = many[0]
-    whole = first.description.rstrip(".")
+    whole = _common_sentences([one.description for one in many]).rstrip(".")
     is_short = len(whole) <= LONG_DESCRIPTION and first.name not in SIZE_NAMES
     text = whole if is_short else whole.split(". ")[0].split(" (")[0]
     if first.unit and first.unit not in text:
         text += f", in {first.unit}"
     return text + ("." if len(many) == total else f" ({len(many)} of {total} models).")
+
+
+def _common_sentences(descriptions: list[str]) -> str:
+    """Return what a parameter is, without the sentences that are about one model alone."""
+    (what, *more), others = descriptions[0].split(". "), descriptions[1:]
+    shared = [s for s in more if all(s.rstrip(".") in other for other in others)]
+    return ". ".join([what, *shared])
 
 
 def _item(name: str, text: str) -> str:

@@ -118,7 +118,10 @@ def render_overview() -> Iterator[str]:
 def _ability(card: ModelCard, feature: Feature) -> str:
     if feature not in card.features:
         return ""
-    return "● keyframes" if card.features[feature].keyframes is not None else "●"
+    schema = card.features[feature]
+    if schema.keyframes is None:
+        return "●"
+    return "● keyframes, last alone" if schema.has_free_ends else "● keyframes"
 
 
 def render_test_table() -> Iterator[str]:

@@ -13,6 +13,7 @@ from tiomagic.wiring.registry import providers_of
 from tiomagic_domain.catalogue import ModelCard
 from tiomagic_domain.catalogue.lora import Lora
 from tiomagic_domain.features import Feature
+from tiomagic_domain.schema.keyframes import FIRST, LAST
 from tiomagic_domain.schema.schema import ExactlyOne, Schema
 
 COMMITS = "../weights.md#which-commit"
@@ -140,6 +141,7 @@ def _values(card: ModelCard, feature: Feature) -> Mapping[str, str]:
 
 def _example(card: ModelCard, feature: Feature, schema: Schema) -> Iterator[str]:
     needed = [parameter.name for parameter in schema.required]
+    needed += [FIRST, LAST] if schema.has_free_ends else []
     needed += [rule.names[-1] for rule in schema.rules if isinstance(rule, ExactlyOne)]
     values = _values(card, feature)
     # The site makes tabs of these lines; docs/conf.py.

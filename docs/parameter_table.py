@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from docs.tables import render_table_head, render_table_row
 
 from tiomagic_domain.catalogue.pose_parameters import SOURCES, ControlSource
-from tiomagic_domain.features import Feature
+from tiomagic_domain.features import INPUTS, Feature
 from tiomagic_domain.schema.parameter import UNSET, Kind, Parameter, describe_range
 from tiomagic_domain.schema.schema import (
     AllOrNone,
@@ -50,8 +50,9 @@ def _rows(schemas: Schemas) -> dict[tuple[str, ...], list[Feature]]:
         for parameter in (*schema.required, *schema.optional, *schema.sizes):
             forms = rows.setdefault(parameter.name, {})
             forms.setdefault(_cells(parameter), []).append(feature)
-    # What a call must have comes first.
+    # What a call must have comes first, and what only calls of some models must.
     needed = {one.name for schema in schemas.values() for one in schema.required}
+    needed |= {one.name for feature in schemas for one in INPUTS[feature]}
     order = sorted(rows, key=lambda name: name not in needed)
     return {cells: features for name in order for cells, features in rows[name].items()}
 

@@ -40,7 +40,9 @@ class ThroughTm:
         **settings: object,
     ) -> np.ndarray:
         """One clip as its mp4 shows it: uint8 (T, H, W, 3)."""
-        arguments = dict(zip(_PICTURES[task], map(Image.fromarray, pictures or []), strict=True))
+        arguments = {}
+        if pictures is not None:
+            arguments = dict(zip(_PICTURES[task], map(Image.fromarray, pictures), strict=True))
         if skeleton is not None:
             path = self._folder / f"skeleton-{seed}.mp4"
             write_mp4(path, skeleton, fps=self._fps, recipe={})

@@ -9,6 +9,7 @@ from typing import Any
 from tiomagic_domain.catalogue import ModelCard, models
 from tiomagic_domain.catalogue.continuation import LOOP_ARGUMENT
 from tiomagic_domain.features import Feature
+from tiomagic_domain.schema.keyframes import FIRST, LAST
 from tiomagic_domain.schema.parameter import UNSET, Kind, Parameter
 from tiomagic_domain.schema.schema import ExactlyOne, Schema, WithinVideo
 
@@ -69,9 +70,11 @@ def count_pixels(card: ModelCard, feature: Feature) -> int:
 def inputs_of(schema: Schema) -> dict[str, object]:
     """Return the least that a call must have.
 
-    That is the required arguments, and one of those that exclude each other.
+    That is the required arguments, both ends where they may be left out, and one of those that
+    exclude each other.
     """
     needed = {parameter.name for parameter in schema.required}
+    needed |= {FIRST, LAST} if schema.has_free_ends else set()
     # Skeletons come last, and need no network that finds them.
     needed |= {rule.names[-1] for rule in schema.rules if isinstance(rule, ExactlyOne)}
     return {p.name: SAMPLES[p.kind] for p in schema.parameters if p.name in needed}

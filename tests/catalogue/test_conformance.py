@@ -72,6 +72,8 @@ def expected_of(entry: Mapping[str, Any], card: ModelCard) -> dict[str, Any]:
     expected["skeletons"] = entry.get("skeletons")
     if Feature.POSE_GUIDANCE not in card.features:
         expected["skeletons"] = None if "fusionx" not in card.name else entry.get("skeletons")
+    interpolates = Feature.INTERPOLATE in card.features
+    expected["keyframes"] = entry.get("keyframes") if interpolates else None
     if "smallest_gpu" in entry:
         expected["smallest_gpu"] = entry["smallest_gpu"]
     if entry["size"]:
@@ -84,6 +86,14 @@ def expected_of(entry: Mapping[str, Any], card: ModelCard) -> dict[str, Any]:
         expected[f"{feature.value}.frames"] = entry["frames"]
         expected[f"{feature.value}.fps"] = entry["fps"]
     return expected
+
+
+def keyframes_of(card: ModelCard) -> dict[str, Any] | None:
+    """Return where a model takes pictures between the ends; None where it takes none."""
+    schema = card.features.get(Feature.INTERPOLATE)
+    if schema is None or schema.keyframes is None:
+        return None
+    return {"every": schema.keyframes.step, "last_alone": schema.has_free_ends}
 
 
 def found_of(card: ModelCard) -> dict[str, Any]:
@@ -101,6 +111,7 @@ def found_of(card: ModelCard) -> dict[str, Any]:
         "smallest_gpu": card.gpu_memory_gib,
         "skeletons": card.skeletons.value if card.skeletons is not None else None,
         "turbo": dict(card.turbo.settings) if card.turbo is not None else {},
+        "keyframes": keyframes_of(card),
     }
     parts = ("transformer", "text_encoder", "text_encoder_2", "vae", "image_encoder")
     found |= {f"dtype.{part}": "float32" if part in engine.fp32 else cuda for part in parts}

@@ -69,14 +69,27 @@ def pipeline_of(card: ModelCard, feature: Feature) -> tuple[str, Feature]:
     return card.engine, feature
 
 
+LENGTH = 17
+"""Frames of a video with a picture between its ends: two groups of the coarsest grid, and one."""
+BETWEEN = [case for case in CASES if case[1] is Feature.INTERPOLATE and case[0].takes_keyframes]
+
+
 @pytest.mark.parametrize(
-    ("card", "feature"),
+    ("card", "feature", "pictures"),
     [
-        pytest.param(*case, id=f"{case[0].engine}-{case[1]}")
-        for case in one_of_each(CASES, by=pipeline_of)
+        *(
+            pytest.param(*case, "inputs", id=f"{case[0].engine}-{case[1]}")
+            for case in one_of_each(CASES, by=pipeline_of)
+        ),
+        *(
+            pytest.param(*case, way, id=f"{case[0].engine}-{way}")
+            for case in one_of_each(BETWEEN, by=pipeline_of)
+            for way in ("keyframes", "last-alone")
+            if way == "keyframes" or case[0].has_free_ends
+        ),
     ],
 )
-def test_a_pipeline(card, feature, tm, wardrobe, studio):
+def test_a_pipeline(card, feature, pictures, tm, wardrobe, studio):
     """The mp4 has the rate of the model, and the size and the frames of the call.
 
     Made again from the same seed it has the same frames to the last bit: by a pipeline whose last
@@ -92,6 +105,13 @@ def test_a_pipeline(card, feature, tm, wardrobe, studio):
     inputs = inputs_of(schema) | {
         name: item.path for name, item in media_for(card, feature, studio).items()
     }
+    if pictures != "inputs":
+        settings["num_frames"] = LENGTH
+    if pictures == "keyframes":
+        (step, picture) = (schema.keyframes.step, studio.picture(colour="green").path)
+        inputs["keyframes"] = [{"image": picture, "frame": step}]
+    if pictures == "last-alone":
+        del inputs["first_frame"]
 
     def make(progress: Callable[[Progress], None] | None = None) -> str:
         call = getattr(tm, feature.value)

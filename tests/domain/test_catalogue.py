@@ -67,6 +67,8 @@ def test_the_defaults_are_legal(card, feature):
     arguments = {p.name: SAMPLES[p.kind] for p in schema.required}
     if "pose_video" in schema:
         arguments["pose_video"] = "bones.mp4"
+    if schema.has_free_ends:
+        arguments["last_frame"] = "fox.png"
     values = schema.validate(arguments)
     for parameter in schema.parameters:
         if parameter.default is not UNSET:
@@ -85,6 +87,10 @@ def test_every_generation_has_a_seed_and_the_inputs_of_its_feature(card, feature
     if feature is Feature.POSE_GUIDANCE and "pose_video" not in schema:
         # A model that reads no skeletons has one way to be told the motion.
         needed.add("guiding_video")
+    if schema.has_free_ends:
+        # A picture after the first is enough; which one, a rule says.
+        assert {"first_frame", "last_frame", "keyframes"} <= {p.name for p in schema.optional}
+        needed -= {"first_frame", "last_frame"}
     assert {p.name for p in schema.required} == needed
     assert "seed" in schema
     for name in ("num_frames", "num_inference_steps", "guidance_scale"):

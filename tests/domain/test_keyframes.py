@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tiomagic_domain.catalogue import find_model
+from tiomagic_domain.catalogue import find_model, models
 from tiomagic_domain.errors import ValidationError
 from tiomagic_domain.features import Feature, InterpolateInputs
 from tiomagic_domain.jobs.recipe import build_recipe
@@ -171,7 +171,8 @@ def test_the_record_has_each_picture_by_its_hash(parts: Any) -> None:
         "keyframes[1].image",
         "last_frame",
     ]
-    assert request.settings["keyframes"] == [4, 12]
+    assert request.settings["picture_frames"] == [0, 4, 12, 16]
+    assert "keyframes" not in request.settings
     restored = Preparation(parts.media, parts.clock).restore(job, request.card)
     assert restored.inputs == request.inputs
 
@@ -234,3 +235,131 @@ def test_a_line_says_which_picture_is_when(parts: Any) -> None:
     assert describe_keyframes(job.optional_args["keyframes"]) == "b.png at 0.5 s, c.png at frame 12"
     for other in ([], None, "b.png", ["b.png"], [{"image": "b.png"}], [{"at": 1}], {"image": {}}):
         assert describe_keyframes(other) is None
+
+
+FREE = [name for name, card in models().items() if card.has_free_ends]
+FLF2V = "wan2.1-flf2v-14b-720p"
+
+
+def call(parts: Any, model: str = "doodle", **arguments: Any) -> Any:
+    """Return the stored job of a call with these pictures alone."""
+    parts.media.add("wide.png", width=1280, height=640)
+    for name in ("a.png", "b.png", "z.png"):
+        parts.media.add(name, width=64, height=64)
+    arguments = {"prompt": "a red circle", **arguments}
+    return parts.generation.submit(BETWEEN, provider="modal", model=model, arguments=arguments)
+
+
+def problems_of(parts: Any, model: str = "doodle", **arguments: Any) -> dict[str, str]:
+    """Return what is said of each field of a call that is refused."""
+    with pytest.raises(ValidationError) as caught:
+        call(parts, model, **arguments)
+    return {problem.field: problem.message for problem in caught.value.problems}
+
+
+def test_the_models_that_need_no_first_picture() -> None:
+    """Those whose pipeline takes pictures at any of its places; each takes keyframes."""
+    engines = {models()[name].engine for name in FREE}
+    assert engines == {"wan_vace", "ltx_condition", "ltx2", "ltx2_distilled", "pusa"}
+    assert all(models()[name].takes_keyframes for name in FREE)
+
+
+@pytest.mark.parametrize("model", FREE)
+def test_the_last_picture_alone_is_a_call(parts: Any, model: str) -> None:
+    """And so are keyframes alone; the engine gets no other picture."""
+    job = call(parts, model, last_frame="z.png")
+    request = parts.remote.submitted[-1]
+    count = job.optional_args["num_frames"]
+    assert list(request.inputs.frames(count)) == [count - 1]
+    assert request.inputs.first_frame is None
+    assert request.settings["picture_frames"] == [count - 1]
+    call(parts, model, keyframes=[frame(0), frame(8, "z.png")])
+    request = parts.remote.submitted[-1]
+    assert (request.inputs.first_frame, request.inputs.last_frame) == (None, None)
+    assert list(request.inputs.frames(count)) == [0, 8]
+
+
+def test_without_ends_their_frames_are_free(parts: Any) -> None:
+    """Frame 0 and the last one take a keyframe, and so does the nearest of them."""
+    call(parts, keyframes=[frame(0), frame(16)])
+    said = problems_of(parts, keyframes=[frame(15)])["keyframes[0].frame"]
+    assert said == "is frame 15; free for a picture: 0, 4, 8, 12, 16; nearest: 16"
+
+
+def test_some_picture_is_after_the_first(parts: Any) -> None:
+    """With none at all, either is asked for; with the first alone, the other feature is named."""
+    for nothing in ({}, {"keyframes": []}):
+        assert problems_of(parts, **nothing) == {
+            "last_frame, keyframes": "give one of them, or both: neither was given"
+        }
+    said = problems_of(parts, first_frame="a.png")
+    assert said == {
+        "last_frame": "is needed, or keyframes; the first picture alone is for image_to_video"
+    }
+    # One that is refused is not missed as well.
+    assert list(problems_of(parts, keyframes=[frame(3)])) == ["keyframes[0].frame"]
+    assert list(problems_of(parts, keyframes="b.png@1")) == ["keyframes"]
+
+
+def test_a_model_that_needs_the_first_names_those_that_do_not(parts: Any) -> None:
+    """Once, and with everything else that is wrong."""
+    said = problems_of(parts, FLF2V, last_frame="z.png", num_frames=4)
+    assert list(said) == ["first_frame", "num_frames"]
+    assert all(repr(name) in said["first_frame"] for name in FREE)
+    assert set(problems_of(parts, FLF2V)) == {"first_frame", "last_frame"}
+
+
+def test_the_first_picture_that_is_given_decides_the_size(parts: Any) -> None:
+    """The last one where there is no first, a keyframe where there is neither."""
+    wide = {"model": "wan2.1-vace-1.3b"}
+    for arguments in ({"last_frame": "wide.png"}, {"keyframes": [frame(8, "wide.png")]}):
+        made = call(parts, **wide, **arguments).optional_args
+        assert made["width"] > 1.5 * made["height"], arguments
+    job = call(parts, **wide, last_frame="wide.png", keyframes=[frame(8)])
+    (note,) = job.facts["size_notes"]
+    assert note.startswith("keyframes[0].image: 5")
+
+
+def test_a_loop_begins_with_the_end_that_is_given(parts: Any) -> None:
+    """Whichever it is; a loop of keyframes alone has none to begin and end with."""
+    for end in ("first_frame", "last_frame"):
+        call(parts, loop=True, **{end: "a.png"})
+        inputs = parts.remote.submitted[-1].inputs
+        assert (inputs.first_frame.name, inputs.last_frame.name) == ("a.png", "a.png")
+    assert list(problems_of(parts, loop=True, keyframes=[frame(8)])) == ["first_frame"]
+    assert list(problems_of(parts, loop=True)) == ["first_frame"]
+
+
+def test_a_rerun_needs_no_first_picture_either(parts: Any) -> None:
+    """From the recipe of one; a model that needs it says so."""
+    recipe = build_recipe(call(parts, last_frame="z.png"), versions={}, facts={})
+    assert "first_frame" not in {**recipe["required_args"], **recipe["optional_args"]}
+    again = build_rerun_call(recipe, find_model("wan2.1-vace-1.3b"), {}).arguments
+    assert again["last_frame"]["name"] == "z.png"
+    call(parts, "wan2.1-vace-1.3b", **{k: v for k, v in again.items() if k != "prompt"})
+    other = build_rerun_call(recipe, find_model(FLF2V), {}).arguments
+    said = problems_of(parts, FLF2V, **{k: v for k, v in other.items() if k != "prompt"})
+    assert list(said) == ["first_frame"]
+
+
+def test_an_old_call_is_as_it_was(parts: Any) -> None:
+    """Both ends in required_args, and schemas of models that need them."""
+    job = submitted(parts)
+    assert job.arguments["first_frame"]["name"] == "a.png"
+    schema = find_model(FLF2V).schema(BETWEEN).to_dict()
+    assert list(schema["required"]) == ["prompt", "first_frame", "last_frame"]
+
+
+@pytest.mark.parametrize(
+    "word", ["key_frames", "keyframe", "frames_at", "waypoints", "middle_frame", "conditions"]
+)
+def test_what_others_call_keyframes(parts: Any, word: str) -> None:
+    """The name of ours is offered, also for the fields of an entry."""
+    with pytest.raises(ValidationError) as caught:
+        submitted(parts, **{word: []})
+    (problem,) = caught.value.problems
+    assert problem.nearest == "keyframes"
+    said = problems_of(parts, keyframes=[{"picture": "b.png", "time": 0.5, "frame_index": 3}])
+    assert "'image'" in said["keyframes[0].picture"]
+    assert "'at'" in said["keyframes[0].time"]
+    assert "'frame'" in said["keyframes[0].frame_index"]

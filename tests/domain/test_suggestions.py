@@ -102,9 +102,8 @@ def test_a_model_of_somebody_else_is_none_of_ours(given, meant):
 
 def test_every_synonym_leads_to_a_name_that_exists():
     """A parameter of a model or a call, a feature, or a setting: no word leads nowhere."""
-    names = {
-        p.name for card in models().values() for s in card.features.values() for p in s.parameters
-    }
+    taken = [p for card in models().values() for s in card.features.values() for p in s.parameters]
+    names = {one.name for parameter in taken for one in (parameter, *parameter.fields)}
     names |= {feature.value for feature in Feature} | {"seconds", "aspect", "resolution"}
     names |= {"weights_dir", "output_dir"}
     targets = {name for found in SYNONYMS.values() for name in found}

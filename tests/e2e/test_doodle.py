@@ -68,6 +68,34 @@ def test_keyframes_have_the_object_where_each_picture_has_it(make):
     assert max(distances) <= 0.05
 
 
+ALONE = {"the last alone": (16,), "one between alone": (8,), "two between alone": (4, 12)}
+"""Frames with a picture where the first has none."""
+
+
+@pytest.mark.parametrize("frames", ALONE.values(), ids=ALONE)
+def test_a_video_arrives_where_later_pictures_alone_have_the_object(make, frames):
+    """Measured over 4 scenes: the last alone 24.5 dB, one or two between 23 dB, 0.02 off."""
+    rng, likeness, distances = np.random.default_rng(check.SEED + 3), [], []
+    for index in range(4):
+        scene = check._scene(rng, figure=False, directed=True)
+        words = prompts.describe(scene, rng, complete=True)
+        shown = {frame: render.render_frame(scene, 64, frame / 16) for frame in frames}
+        last = {"last_frame": Image.fromarray(shown[16])} if 16 in shown else {}
+        between = [
+            {"image": Image.fromarray(picture), "frame": frame}
+            for frame, picture in shown.items()
+            if frame != 16
+        ]
+        given = last | ({"keyframes": between} if between else {})
+        clip = make("interpolate", words, index, **given)
+        for frame, picture in shown.items():
+            likeness.append(psnr(clip[frame], picture))
+            (made,), (asked,) = (measure.centres(one[None]) for one in (clip[frame], picture))
+            distances.append(float(np.abs(made - asked).max()))
+    assert np.mean(likeness) >= 22
+    assert max(distances) <= 0.05
+
+
 def test_pose_guidance_puts_the_figure_on_the_skeleton(make):
     result, _ = check.check_pose(make, SMALL, 5)
     assert result["skeleton_covered"] >= 0.9

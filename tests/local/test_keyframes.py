@@ -17,7 +17,10 @@ from tiomagic_domain.features import Feature
 from tiomagic_domain.ports.provider import Request
 from tiomagic_domain.progress import NeverCanceled, Phase, Progress, ignore_progress
 from tiomagic_local.engines.pusa import multipliers
+from tiomagic_local.engines.wan_vace import GREY
 from tiomagic_local.options import LocalOptions
+from tiomagic_local.preflight.run_time import count_operations
+from tiomagic_local.runtime.memory_plan import demand_of
 from tiomagic_local.runtime.pipeline_cache import Runtime
 from tiomagic_media.decode.frames import cover, load_image
 
@@ -40,10 +43,15 @@ def ask(studio: Materials, model: str, colour: str, **changes: Any) -> Request:
     step = STEPS[model]
     ends = {"first_frame": studio.picture(), "last_frame": studio.picture(colour="blue")}
     between = {step: studio.picture(colour=colour)}
+    return small(studio, model, ends, between, **changes)
+
+
+def small(studio: Materials, model: str, ends: Any, between: Any = (), **changes: Any) -> Request:
+    """Return a request of the smallest size and three places of a picture."""
     size = {"width": 64, "height": 64} if model == LTX2 else {}
-    length = {"num_frames": 2 * step + 1}
+    length = {"num_frames": 2 * STEPS[model] + 1}
     return studio.request(
-        model, BETWEEN, media=ends, keyframes=between, **size, **length, **changes
+        model, BETWEEN, media=ends, keyframes=dict(between), **size, **length, **changes
     )
 
 
@@ -102,6 +110,108 @@ def recorded(runtime: Runtime, request: Request) -> dict[str, Any]:
 def fitted(request: Request, name: str) -> Any:
     """Return a picture in the size of the video."""
     return np.asarray(cover(load_image(request.media[name]), 32, 32))
+
+
+@pytest.mark.parametrize("model", [LTX, LTX2, PUSA])
+def test_a_later_picture_needs_no_first(runtime: Runtime, studio: Materials, model: str) -> None:
+    """The last one alone, and one between alone, are heard, and nothing else is known."""
+    loud = {} if model == LTX else {"guidance_scale": 20.0}
+    engine, step = engine_of(runtime, model, BETWEEN), STEPS[model]
+
+    def make(ends: Any, between: Any = ()) -> bytes:
+        request = small(studio, model, ends, between, **loud)
+        assert request.inputs.first_frame is None
+        clip = engine.interpolate(
+            request.inputs, request.settings, ignore_progress, NeverCanceled()
+        )
+        assert clip.frames.shape[0] == 2 * step + 1
+        return np.asarray(clip.frames).tobytes()
+
+    red, lime = (studio.picture(colour=colour) for colour in ("red", "lime"))
+    alone = [make({"last_frame": one}) for one in (red, lime, red)]
+    between = [make({}, {step: one}) for one in (red, lime)]
+    assert alone[0] == alone[2]
+    assert alone[0] != alone[1]
+    assert between[0] != between[1]
+
+
+def test_vace_keeps_the_last_one_alone(runtime: Runtime, studio: Materials) -> None:
+    """All other frames are grey, and made."""
+    request = small(studio, VACE, {"last_frame": studio.picture(colour="red")})
+    given = recorded(runtime, request)
+    kept = [index for index, mask in enumerate(given["mask"]) if not np.asarray(mask).any()]
+    assert kept == [8]
+    assert (np.asarray(given["video"][8]) == fitted(request, "last_frame")).all()
+    assert (np.asarray(given["video"][0]) == GREY).all()
+
+
+def test_ltx_begins_with_no_condition(runtime: Runtime, studio: Materials) -> None:
+    """The only one is at the last frame."""
+    request = small(studio, LTX, {"last_frame": studio.picture(colour="red")})
+    (condition,) = recorded(runtime, request)["conditions"]
+    assert condition.frame_index == 16
+
+
+def test_pusa_makes_the_beginning_from_noise(studio: Materials) -> None:
+    """The last latent frame is the picture; the first is pure noise at the start."""
+    engine = pusa_with_a_trained_vae()
+    quiet = {"noise_multiplier": 0.0, "last_noise_multiplier": 0.0}
+    request = small(studio, PUSA, {"last_frame": studio.picture(colour="red")}, **quiet)
+    assert multipliers(request.settings).tolist() == [1.0, 1.0, 0.0]
+    with last_latents(engine) as seen:
+        engine.interpolate(request.inputs, request.settings, ignore_progress, NeverCanceled())
+    known = engine._latent([engine._picture(request.media["last_frame"], request.settings)])
+    assert torch.allclose(seen[-1][:, :, 2:3], known)
+
+
+@pytest.mark.parametrize("model", [LTX, LTX2])
+def test_the_tokens_of_pictures_are_counted(
+    runtime: Runtime, studio: Materials, model: str
+) -> None:
+    """The memory plan and the time count as many tokens as the transformer gets."""
+    engine, step = engine_of(runtime, model, BETWEEN), STEPS[model]
+    transformer, seen = engine._pipeline.transformer, []
+    look = transformer.register_forward_pre_hook(
+        lambda _module, _args, named: seen.append(named["hidden_states"].shape[1]),
+        with_kwargs=True,
+    )
+    red = studio.picture(colour="red")
+    try:
+        for ends, between in (
+            ({"first_frame": red, "last_frame": red}, {step: red}),
+            ({"last_frame": red}, {}),
+            ({}, {0: red, step: red}),
+        ):
+            request = small(studio, model, ends, between)
+            engine.interpolate(request.inputs, request.settings, ignore_progress, NeverCanceled())
+            demand = demand_of(request.card, request.settings)
+            counted = (demand.frames + demand.added_frames - 1) // step + 1
+            a_frame = (request.settings["width"] // 32) * (request.settings["height"] // 32)
+            assert seen[-1] == counted * a_frame, (ends, between)
+            later = sum(frame > 0 for frame in request.settings["picture_frames"])
+            assert demand.added_frames == later * step
+    finally:
+        look.remove()
+
+
+def test_pictures_take_memory_and_time_where_they_are_tokens() -> None:
+    """Four later pictures in 121 frames of LTX-2 are a quarter more tokens; those of VACE none."""
+    settings = {"width": 768, "height": 512, "num_frames": 121}
+    pictures = [0, 24, 48, 72, 120]
+    for model, grows in ((LTX2, True), (LTX, True), (VACE, False)):
+        card = models()[model]
+        plain, more = (
+            demand_of(card, settings | {"picture_frames": frames}).activations()["denoise"]
+            for frames in ([0], pictures)
+        )
+        operations = [
+            count_operations(card, settings | {"picture_frames": frames}, 1e9)
+            for frames in ([0], pictures)
+        ]
+        assert (more > plain) == grows
+        assert (operations[1] > operations[0]) == grows
+        if model == LTX2:
+            assert operations[1] == pytest.approx(operations[0] * 20 / 16, rel=0.05)
 
 
 def test_vace_keeps_each_at_its_frame(runtime: Runtime, studio: Materials) -> None:

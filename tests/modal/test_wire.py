@@ -103,7 +103,7 @@ def test_keyframes_travel_as_the_other_pictures(picture_request, tmp_path):
     arrived = decode_request(sent, keep)
     assert [one.frame for one in arrived.inputs.keyframes] == [4, 12]
     assert arrived.settings == request.settings
-    assert arrived.settings["keyframes"] == [4, 12]
+    assert arrived.settings["picture_frames"] == [0, 4, 12, 16]
     for keyframe in arrived.inputs.keyframes:
         assert keyframe.image.read_bytes() == picture.read_bytes()
 

@@ -12,12 +12,13 @@ from tests.every import for_each
 from tiomagic import TioMagic
 from tiomagic.ui.choosing import FormChooser, FormState
 from tiomagic.ui.controller import PageController
-from tiomagic.ui.form.fields import Field
+from tiomagic.ui.form.fields import Field, entries_of, resting_entries
 from tiomagic.ui.form.shapes import lengths_of, shapes_of
 from tiomagic.ui.models.samples import SAMPLE_FILES, samples_of
+from tiomagic.ui.web.uploads import FormFile
 from tiomagic.wiring.session import Session
 from tiomagic_domain.catalogue import models
-from tiomagic_domain.features import Feature
+from tiomagic_domain.features import INPUTS, Feature
 
 WAN = "wan2.1-t2v-1.3b"
 
@@ -223,7 +224,7 @@ def test_each_sample_works_with_its_model(feature: Feature, name: str) -> None:
         assert card.unknown_words(sample.prompt) == []
         assert all(SAMPLE_FILES[file].is_file() for file in sample.inputs.values())
     if name == "doodle":
-        needed = {p.name for p in card.schema(feature).required if p.kind.is_media}
+        needed = {p.name for p in INPUTS[feature] if p.kind.is_media}
         assert needed <= samples[0].inputs.keys()
 
 
@@ -254,3 +255,85 @@ def test_a_provider_that_is_not_installed_cannot_be_chosen(tmp_path: Path) -> No
     assert desk.choose("modal")["provider"] == "local"
     assert desk.choose()["model"] == "doodle"
     session.close()
+
+
+@pytest.fixture
+def picture(controller: PageController) -> FormFile:
+    """A picture that a visitor may give."""
+    found = controller.files.find_for_form("sample/square.png")
+    assert found is not None
+    return found
+
+
+def between(model: str, **values: Any) -> dict[str, Any]:
+    """What a browser has kept of the form of a model that interpolates."""
+    choice = {"provider": "local", "feature": "interpolate", "model": model}
+    return {"choice": choice, "values": values}
+
+
+def look_at(desk: FormChooser, model: str, kept: dict[str, Any]) -> tuple[dict[str, Any], Any]:
+    """Return what a browser keeps of the form of the next model, and what it was told."""
+    choice, notes = desk.switch("local", "interpolate", model, json.dumps(kept))
+    fields = desk.fields(choice)
+    began = dict(zip(entries_of(fields), (v for f in fields for v in f.initial), strict=True))
+    resting = dict(zip(entries_of(fields), resting_entries(fields), strict=True))
+    values = {name: value for name, value in began.items() if value != resting[name]}
+    about = {"provider": "local", "feature": "interpolate", "model": model}
+    first = {"first_choices": choice["first_choices"]}
+    return {"choice": about | first, "values": {**kept["values"], **values}}, notes
+
+
+def rows(kept: dict[str, Any]) -> dict[str, Any]:
+    """Return what the rows of keyframes hold, files by their ids."""
+    return {
+        name.removeprefix("keyframes-"): value["path"] if isinstance(value, dict) else value
+        for name, value in kept["values"].items()
+        if name.startswith("keyframes-")
+    }
+
+
+def test_keyframes_go_along_at_the_moments_of_each_model(
+    desk: FormChooser, picture: FormFile
+) -> None:
+    """Fitted to each model from what was chosen first, also across one that takes none."""
+    file = picture.as_entry()
+    chosen = {
+        "0-image": picture.file_id,
+        "0-at": "0.5",
+        "1-image": picture.file_id,
+        "1-frame": "12",
+    }
+    entered = {"keyframes-0-image": file, "keyframes-0-at": "0.5"}
+    entered |= {"keyframes-1-image": file, "keyframes-1-frame": "12"}
+    kept = between("doodle", prompt="a fox", **entered)
+    kept, notes = look_at(desk, "ltx-video-0.9.8-distilled", kept)
+    # 30 frames a second, every eighth.
+    assert rows(kept) == {**chosen, "0-at": "0.533", "1-frame": "8"}
+    assert len([note for note in notes if "Pictures between" in note]) == 2
+    kept, notes = look_at(desk, "wan2.1-flf2v-14b-720p", kept)
+    assert any("Pictures between" in note and "2 pictures" in note for note in notes)
+    kept, _ = look_at(desk, "doodle", kept)
+    assert rows(kept) == chosen
+
+
+def test_a_keyframe_that_is_begun_goes_along(desk: FormChooser, picture: FormFile) -> None:
+    """A picture without a moment, or a moment without a picture, waits in the next form."""
+    entered = {"keyframes-1-image": picture.as_entry(), "keyframes-3-at": "half"}
+    kept, notes = look_at(desk, "ltx-2", between("doodle", prompt="a fox", **entered))
+    assert notes == []
+    first = [value for name, value in rows(kept).items() if name.startswith("0-")]
+    assert first == [picture.file_id]
+    assert rows(kept)["1-at"] == "half"
+
+
+def test_a_draft_of_keyframes_comes_back_in_its_rows(desk: FormChooser, picture: FormFile) -> None:
+    """A row that is empty stays empty, and a file of nobody is none."""
+    entered = {"keyframes-1-image": picture.as_entry(), "keyframes-1-at": "0.5"}
+    entered["keyframes-2-image"] = {"path": "/etc/passwd"}
+    choice = desk.restore_draft(json.dumps(between("doodle", **entered)))
+    held = field(desk, choice, "keyframes")
+    shown = dict(zip(held.entries, held.initial, strict=True))
+    assert {name for name, value in shown.items() if value} == {
+        "keyframes-1-image",
+        "keyframes-1-at",
+    }

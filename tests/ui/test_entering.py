@@ -118,16 +118,26 @@ def test_entries_are_the_files_that_were_sent(files: ServedFiles, uploaded: Form
     found = read_entries(fields, given, files)
     assert found["image"] == str(uploaded.path)
     assert Path(found["image"]).read_bytes() == b"abc"
+    fields = fields_of(models()["doodle"].schema(Feature.INTERPOLATE))
+    entry = "keyframes-1-image"
+    given = [uploaded.as_entry() if name == entry else None for name in entries_of(fields)]
+    assert read_entries(fields, given, files)[entry] == str(uploaded.path)
 
 
 @pytest.mark.parametrize("value", [value for value in ODD if value is not None], ids=repr)
-def test_no_other_entry_is_a_file(value: Any, files: ServedFiles) -> None:
+@pytest.mark.parametrize(
+    ("feature", "entry"),
+    [(Feature.IMAGE_TO_VIDEO, "image"), (Feature.INTERPOLATE, "keyframes-1-image")],
+)
+def test_no_other_entry_is_a_file(
+    value: Any, feature: Feature, entry: str, files: ServedFiles
+) -> None:
     """A text that looks like a path is none, and neither is a file that has been cleared away."""
-    fields = fields_of(models()["doodle"].schema(Feature.IMAGE_TO_VIDEO))
-    given = [value if name == "image" else None for name in entries_of(fields)]
+    fields = fields_of(models()["doodle"].schema(feature))
+    given = [value if name == entry else None for name in entries_of(fields)]
     with pytest.raises(ValidationError, match="drop the file again") as caught:
         read_entries(fields, given, files)
-    assert [problem.field for problem in caught.value.problems] == ["image"]
+    assert [problem.field for problem in caught.value.problems] == [entry.partition("-")[0]]
 
 
 def test_entries_of_another_form_are_refused(files: ServedFiles) -> None:

@@ -25,7 +25,7 @@ def filled(fields: list[Field]) -> dict[str, object]:
     """What somebody enters who leaves all settings alone."""
     entered: dict[str, object] = {field.name: field.value for field in fields}
     for field in fields:
-        if field.is_media and (field.required or field.name == "guiding_video"):
+        if field.is_media and (field.required or field.name in {"guiding_video", "last_frame"}):
             entered[field.name] = f"/uploads/{field.name}"
     return {**entered, "prompt": "a fox"}
 
@@ -34,13 +34,13 @@ def filled(fields: list[Field]) -> dict[str, object]:
 def test_a_form_can_be_filled_for_every_model(feature: Feature, name: str) -> None:
     """Each form has an entry for each parameter, and as it comes it makes a legal call.
 
-    A list of pictures has none: as text it could name files of the machine. Nor has what takes the
-    place of a picture that the form asks for: a continued video, and a loop of two pictures.
+    What takes the place of a picture that the form asks for has none: a continued video, and a loop
+    of two pictures.
     """
     schema = schema_of(feature, name)
     fields = fields_of(schema)
     replacing = {"continued_video", "loop"} if "last_frame" in schema else {"continued_video"}
-    shown = {p.name for p in schema.parameters if not p.holds_media} - replacing
+    shown = {p.name for p in schema.parameters} - replacing
     assert {field.name for field in fields} == shown
     given = collect_arguments(fields, filled(fields))
     assert set(given) <= {"prompt"} | {field.name for field in fields if field.is_media}
@@ -104,7 +104,8 @@ def test_the_stored_settings_of_a_job_come_back() -> None:
 def test_what_is_folded_away_comes_last() -> None:
     """First what is required, then settings, then what only experts touch."""
     fields = fields_of(schema_of(Feature.INTERPOLATE, "doodle"))
-    assert [field.name for field in fields[:3]] == ["prompt", "first_frame", "last_frame"]
+    names = [field.name for field in fields[:4]]
+    assert names == ["prompt", "first_frame", "last_frame", "keyframes"]
     expert = [field.expert for field in fields]
     assert expert == sorted(expert)
     names = {field.name for field in fields if field.expert}
@@ -171,6 +172,29 @@ def test_a_row_keeps_what_it_does_not_show_of_a_lora() -> None:
     assert collect_arguments(fields, entered) == {"loras": [lora]}
     other = entered | {"loras-0-source": "c/d"}
     assert collect_arguments(fields, other) == {"loras": [{"source": "c/d", "scale": 0.5}]}
+
+
+def test_a_keyframe_is_a_row() -> None:
+    """With its picture and its second or its frame; an empty row names none."""
+    fields = fields_of(schema_of(Feature.INTERPOLATE, "doodle"))
+    entered = filled(fields) | {
+        "keyframes-0-image": "/uploads/hop.png",
+        "keyframes-0-at": " 0.5 ",
+        "keyframes-2-image": "/uploads/land.png",
+        "keyframes-2-frame": "12",
+        "keyframes-3-at": "half",
+    }
+    assert collect_arguments(fields, entered)["keyframes"] == [
+        {"image": "/uploads/hop.png", "at": 0.5},
+        {"image": "/uploads/land.png", "frame": 12},
+        {"at": "half"},
+    ]
+    assert not any(field.name == "keyframes" for field in fields_of(framepack()))
+
+
+def framepack() -> Schema:
+    """A model that takes the ends alone."""
+    return schema_of(Feature.INTERPOLATE, "framepack-i2v-hy")
 
 
 def test_the_version_of_each_repository_is_a_row() -> None:

@@ -1,5 +1,6 @@
 """A dropped video gives its settings, and nothing that its maker could misuse."""
 
+import hashlib
 import json
 from collections.abc import Iterator
 from contextlib import closing
@@ -10,8 +11,10 @@ import pytest
 
 from tiomagic import TioMagic
 from tiomagic.ui.controller import PageController
+from tiomagic.ui.models.samples import SAMPLE_FILES
 from tiomagic.ui.opening import open_video
 from tiomagic.ui.web.uploads import FormFile
+from tiomagic.wiring.builders import INPUTS_FOLDER
 from tiomagic_domain.errors import ValidationError
 from tiomagic_domain.requests.received_recipes import LORAS
 
@@ -100,14 +103,30 @@ def test_a_file_that_is_gone_says_so(controller: PageController) -> None:
         open_video(controller.session, controller.chooser, None)
 
 
-def test_pictures_between_are_left_out_and_said(controller: PageController, tmp_path: Path) -> None:
-    """The form has no place for a list of pictures; one that names a file is not read at all."""
-    kept = {"kind": "image", "sha256": "0" * 64}
-    for image, word in ((kept, "no place"), ("/etc/passwd", "path")):
-        file = received(tmp_path, "interpolate", seed=7, keyframes=[{"image": image, "at": 0.5}])
-        choice, notes = open_video(controller.session, controller.chooser, file)
-        assert choice["values"] == {"prompt": "a fox", "seed": 7}
-        assert any(word in note for note in notes), notes
+def test_pictures_between_fill_their_rows(controller: PageController, tmp_path: Path) -> None:
+    """One that is not here is asked for; one that names a file of the machine is not read."""
+    data = SAMPLE_FILES["square.png"].read_bytes()
+    digest = hashlib.sha256(data).hexdigest()
+    inputs = controller.session.settings.state_dir / INPUTS_FOLDER
+    inputs.mkdir(parents=True)
+    (inputs / f"{digest}.png").write_bytes(data)
+    keyframes = [
+        {"image": {"kind": "image", "sha256": digest}, "at": 0.5},
+        {"image": {"kind": "image", "sha256": "0" * 64}, "frame": 12},
+    ]
+    file = received(tmp_path, "interpolate", seed=7, keyframes=keyframes)
+    choice, notes = open_video(controller.session, controller.chooser, file)
+    (field,) = [one for one in controller.chooser.fields(choice) if one.name == "keyframes"]
+    first, second = field.rows[:2]
+    assert [entry.initial for entry in first.entries[1:]] == ["0.5", ""]
+    assert first.entries[0].file is not None
+    assert first.entries[0].file.path.read_bytes() == data
+    assert [entry.initial for entry in second.entries] == [None, "", "12"]
+    assert notes == ["Pictures between, Picture 2: it is not in the video. Drop it again."]
+    path = received(tmp_path, "interpolate", keyframes=[{"image": "/etc/passwd", "at": 0.5}])
+    choice, notes = open_video(controller.session, controller.chooser, path)
+    assert "keyframes" not in choice["values"]
+    assert any("path" in note for note in notes), notes
 
 
 def test_a_loop_is_left_out_and_said(controller: PageController, tmp_path: Path) -> None:

@@ -262,6 +262,69 @@ def test_problems_stand_at_their_fields_and_nothing_is_lost(visit_page: VisitPag
     visit_page(scenario)
 
 
+@in_browser
+def test_pictures_between_have_rows(visit_page: VisitPage) -> None:
+    """A picture and its moment: refused off the grid, made on it, kept by a draft and by a job."""
+
+    async def scenario(page: Page) -> None:
+        await place_a_picture_between(page)
+        job_id = await make_it(page)
+        await find_it_in_the_form_of_another_model(page)
+        await take_its_settings(page, job_id)
+
+    visit_page(scenario)
+
+
+async def place_a_picture_between(page: Page) -> None:
+    """The last picture alone, and one row; the next row comes with the picture."""
+    await choose(page, "Interpolate")
+    await page.locator("#field-last_frame input[type=file]").set_input_files(
+        INPUTS / "star_right.png"
+    )
+    await page.get_by_role("button", name="Pictures between").click()
+    second = page.locator("#field-keyframes-1-image")
+    await expect(second).to_be_hidden()
+    await page.locator("#field-keyframes-0-image input[type=file]").set_input_files(
+        INPUTS / "star_left.png"
+    )
+    await expect(second).to_be_visible()
+    await entry(page, "keyframes-0-at").fill("0.3")
+    await send(page, "a purple star moves right on a mint background")
+    await expect(page.locator("#problem-keyframes")).to_contain_text("nearest: 0.25")
+
+
+async def make_it(page: Page) -> str:
+    await entry(page, "keyframes-0-at").fill("0.5")
+    await entry(page, "keyframes-0-at").press("Tab")
+    await page.reload()
+    await expect(page.locator("#field-keyframes-0-image img").first).to_be_visible()
+    await expect(entry(page, "keyframes-0-at")).to_have_value("0.5")
+    await send(page, "a purple star moves right on a mint background")
+    job_id = await selected_job_id(page, "a purple star moves right on a mint background")
+    await done(page, job_id)
+    return job_id
+
+
+async def find_it_in_the_form_of_another_model(page: Page) -> None:
+    """At a moment of that model."""
+    form = page.locator("#form [data-form]")
+    before = await form.get_attribute("data-form") or ""
+    await page.locator(".tm-all-models summary").click()
+    await page.locator('[data-action="model"][data-job="ltx-video-0.9.8-distilled"]').click()
+    await expect(form).not_to_have_attribute("data-form", before)
+    await expect(page.locator("#field-keyframes-0-image img").first).to_be_visible()
+    await expect(entry(page, "keyframes-0-at")).to_have_value("0.533")
+
+
+async def take_its_settings(page: Page, job_id: str) -> None:
+    """From the card of the job, in the gallery."""
+    await open_tab(page, "Gallery")
+    card = page.locator(f'[data-card="{job_id}"]')
+    await card.get_by_role("button", name="Use these settings").click()
+    await expect(entry(page, "keyframes-0-at")).to_have_value("0.5")
+    await expect(page.locator("#field-keyframes-0-image img").first).to_be_visible()
+
+
 async def find_the_draft_again(page: Page) -> None:
     """What was typed and dropped outlives a reload, and goes into the next form where it fits."""
     typed = {

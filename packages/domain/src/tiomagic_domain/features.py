@@ -68,12 +68,16 @@ class Keyframe:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InterpolateInputs:
-    """The inputs of interpolation; all pictures are frames of the result."""
+    """The inputs of interpolation; all pictures are frames of the result.
+
+    Either end is None only for a model whose schema says that it may be left out; there is always a
+    picture after the first.
+    """
 
     feature: ClassVar[Feature] = Feature.INTERPOLATE
     prompt: str
-    first_frame: Media
-    last_frame: Media
+    first_frame: Media | None = None
+    last_frame: Media | None = None
     keyframes: tuple[Keyframe, ...] = ()
     """Pictures between the two, for a model that takes some; each at a frame of its own."""
 
@@ -84,7 +88,8 @@ class InterpolateInputs:
             count: Frames of the video.
         """
         between = {keyframe.frame: keyframe.image for keyframe in self.keyframes}
-        placed = {0: self.first_frame, **between, count - 1: self.last_frame}
+        ends = {0: self.first_frame, count - 1: self.last_frame}
+        placed = {frame: image for frame, image in ends.items() if image is not None} | between
         return dict(sorted(placed.items()))
 
 

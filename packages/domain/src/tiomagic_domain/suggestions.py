@@ -16,7 +16,7 @@ CLEARLY: Final = 0.85
 
 _WORDS: Final[Mapping[tuple[str, ...], str]] = MappingProxyType(
     {
-        ("seconds", "num_frames"): "duration seconds length time clip_length video_length"
+        ("seconds", "num_frames", "at"): "duration seconds length time clip_length video_length"
         " duration_seconds num_seconds video_duration duration_s",
         ("num_frames",): "frames frame_num frame_count n_frames nframes num_video_frames"
         " video_frames total_frames",
@@ -36,6 +36,12 @@ _WORDS: Final[Mapping[tuple[str, ...], str]] = MappingProxyType(
         ("image", "first_frame"): "input_image start_image init_image first_image image_start"
         " image_url start_image_url picture photo img image_path input_image_url ref_image",
         ("first_frame", "image"): "first_frame_image start_frame first_frame_url",
+        ("keyframes",): "key_frames keyframe key_frame keyframe_images keyframe_image frames_at"
+        " images_at waypoints way_points key_poses middle_frame middle_frames mid_frame mid_frames"
+        " middle_image between_frames pictures_between guide_frames guide_images anchor_frames"
+        " conditions image_conditions conditioning_images",
+        ("at",): "timestamp moment second timecode at_seconds",
+        ("frame",): "frame_index frame_idx index frame_number frame_id at_frame",
         ("last_frame",): "end_image last_image tail_image image_end end_frame end_image_url"
         " tail_image_url last_frame_image",
         ("guiding_video", "pose_video"): "video input_video driving_video video_url"

@@ -1,4 +1,9 @@
-"""FramePack: a video in sections, each predicted from what is known of its neighbours."""
+"""FramePack: a video in sections, each predicted from what is known of its neighbours.
+
+The pipeline needs the first picture, and takes the last one as what is known after the last
+section, which it makes first. What is known between sections are its own latents: there is no place
+for a keyframe, and F1, which makes the first section first, has none for the last picture either.
+"""
 
 from __future__ import annotations
 

@@ -8,10 +8,11 @@ known. At the noise level s of a step it is at s*m, so that one with m = 0 is cl
     model says
 
 The end of a continued video is several latent frames, each with the multiplier that the authors use
-at its place.
+at its place. A picture of interpolation may be at any of them, also the last one alone.
 
-``WanPipeline`` does the rest: it gets the start, a scheduler with these steps, and a hook on the
-transformer that sets the time step of each frame, which the transformer takes for every token.
+Diffusers 0.42.1 has no pipeline of Pusa. ``WanPipeline`` does the rest: it gets the start, a
+scheduler with these steps, and a hook on the transformer that sets the time step of each frame,
+which the transformer takes for every token.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from diffusers import FlowMatchEulerDiscreteScheduler
 from tiomagic_domain.features import Feature, ImageToVideoInputs, Inputs
 from tiomagic_domain.media import Clip
 from tiomagic_domain.progress import CancelToken, Phase, Progress, ProgressSink
+from tiomagic_domain.schema.keyframes import PICTURE_FRAMES
 from tiomagic_local.engines._shared.pipeline import Conditions, placed_pictures
 from tiomagic_local.engines._wan import TEMPORAL_RATIO, WanEngine
 
@@ -148,12 +150,14 @@ def places(settings: Mapping[str, Any]) -> dict[int, float]:
         return dict(enumerate(CONTEXT_NOISE[: int(settings[CONTEXT_LATENTS])]))
     if "noise_multiplier" not in settings:
         return {}
-    known = {int(settings.get("cond_position", 0)): float(settings["noise_multiplier"])}
-    if "last_noise_multiplier" in settings:
-        between = sorted(frame // TEMPORAL_RATIO for frame in settings.get("keyframes", ()))
-        for place in (*between, _count(settings) - 1):
-            known[place] = float(settings["last_noise_multiplier"])
-    return known
+    first = float(settings["noise_multiplier"])
+    if PICTURE_FRAMES not in settings:
+        return {int(settings.get("cond_position", 0)): first}
+    later = float(settings["last_noise_multiplier"])
+    return {
+        frame // TEMPORAL_RATIO: first if frame == 0 else later
+        for frame in settings[PICTURE_FRAMES]
+    }
 
 
 def multipliers(settings: Mapping[str, Any]) -> torch.Tensor:

@@ -4,9 +4,9 @@ The repository names the pipeline for words. The ones for pictures and for the e
 set up beside it on the same components. What the last one gives has the end twice: as it was, and
 then as the first frames of what it has made.
 
-The one for pictures takes the first and the last. Each latent frame has a noise level of its own,
-so a picture between them is a latent frame that is clean from the start: it is in the latents that
-the pipeline begins with, and the steps leave it alone, as they do the first.
+The one for pictures takes the first, which it needs, and the last. Each latent frame has a noise
+level of its own, so a picture between them is a latent frame that is clean from the start: it is in
+the latents that the pipeline begins with, and the steps leave it alone, as they do the first.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ import torch
 from tiomagic_domain.catalogue import ModelCard
 from tiomagic_domain.features import Feature, ImageToVideoInputs, Inputs, InterpolateInputs
 from tiomagic_domain.progress import CancelToken, Phase, Progress, ProgressSink
+from tiomagic_domain.schema.keyframes import PICTURE_FRAMES
 from tiomagic_local.engines._shared.pipeline import Conditions, PipelineEngine
 from tiomagic_local.engines._wan import TEMPORAL_RATIO, WanEngine
 
@@ -99,7 +100,9 @@ class SkyReelsForcing(WanEngine):
 
     @contextmanager
     def _collect(self, settings: Mapping[str, Any]) -> Iterator[Callable[[Any], Any]]:
-        places = [frame // TEMPORAL_RATIO for frame in settings.get("keyframes", ())]
+        # The pipeline itself keeps the ends.
+        between = settings.get(PICTURE_FRAMES, ())[1:-1]
+        places = [frame // TEMPORAL_RATIO for frame in between]
         with _kept_clean(self._pipeline, places), super()._collect(settings) as collect:
             yield collect
 

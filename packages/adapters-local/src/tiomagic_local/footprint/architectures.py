@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import importlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
@@ -47,6 +47,9 @@ class Architecture:
     """True if the engine always decodes in tiles."""
     window: int | None = None
     """Most frames that are generated and decoded at once; None for all."""
+    picture_frames: int = 0
+    """Frames whose tokens a picture after the first frame has, which lie behind those of the video;
+    0 where a picture takes the place of noise."""
     lora: Mapping[str, Any] = field(default_factory=dict)
     """``rank`` and ``targets`` of the LoRA that is part of the model."""
 
@@ -72,6 +75,23 @@ def find_window(model: str) -> int | None:
     """Return the most frames that a model generates at once; None for all, or if unknown."""
     window: int | None = _data()["models"].get(model, {}).get("window")
     return window
+
+
+def find_picture_frames(model: str) -> int:
+    """Return the frames whose tokens each picture after the first frame adds; 0 for none."""
+    frames: int = _data()["models"].get(model, {}).get("picture_frames", 0)
+    return frames
+
+
+def count_added_frames(model: str, picture_frames: Iterable[int]) -> int:
+    """Return how many frames longer a video is to the transformer, for the pictures it is given.
+
+    Args:
+        model: Its name.
+        picture_frames: The frames of the pictures.
+    """
+    # The one at the first frame takes the place of noise.
+    return find_picture_frames(model) * sum(frame > 0 for frame in picture_frames)
 
 
 def find_architecture(model: str) -> Architecture:

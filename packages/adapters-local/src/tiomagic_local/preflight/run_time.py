@@ -15,7 +15,12 @@ from typing import Any, Final, NamedTuple
 from tiomagic_domain.catalogue import ModelCard
 from tiomagic_domain.ports.preflight import RunTime
 from tiomagic_domain.quantities import GIB
-from tiomagic_local.footprint.architectures import find_component_name, find_window
+from tiomagic_domain.schema.keyframes import PICTURE_FRAMES
+from tiomagic_local.footprint.architectures import (
+    count_added_frames,
+    find_component_name,
+    find_window,
+)
 from tiomagic_local.footprint.estimates import find_estimate
 from tiomagic_local.runtime.memory_plan import ASSUMED_FRAMES
 
@@ -134,6 +139,7 @@ def count_operations(
     window = find_window(card.name)
     times = 1 if window is None else math.ceil(frames / window)
     seen = frames if window is None else min(frames, window)
+    seen += count_added_frames(card.name, settings.get(PICTURE_FRAMES, ()))
     tokens = ((seen - 1) // shape.frames + 1) * pixels / shape.side**2
     control = card.control_of(settings)
     if control is not None:

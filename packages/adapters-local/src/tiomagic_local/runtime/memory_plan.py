@@ -28,6 +28,8 @@ from tiomagic_domain.catalogue.kv_cache import (
     IN_MAIN_MEMORY,
     ON_DEVICE,
 )
+from tiomagic_domain.schema.keyframes import PICTURE_FRAMES
+from tiomagic_local.footprint.architectures import count_added_frames
 from tiomagic_local.footprint.estimates import Estimate, find_estimate
 
 RESERVE_GIB = 1.0
@@ -73,6 +75,8 @@ class Demand:
     pixels: int
     """Width times height."""
     frames: int
+    added_frames: int = 0
+    """Frames whose tokens given pictures add to those of the video in each step."""
     control: float = 0.0
     """The pixels of a control video that lies beside the video in each step, as a part of it."""
     cache_gib: float = 0.0
@@ -86,10 +90,10 @@ class Demand:
         """
         phases = {"text": self.model.text + self.model.reading.get("text", 0.0)}
         for name in ("encode", "denoise", "decode"):
-            # A control video is tokens like those of the video.
-            more = 1 + self.control if name == "denoise" else 1
-            pixels = int(self.pixels * more)
-            phases[name] = self.model.phase(name, pixels, self.frames, tiles=tiles)
+            # A control video is tokens like those of the video, and so are some pictures.
+            more, added = (self.control, self.added_frames) if name == "denoise" else (0, 0)
+            pixels, frames = int(self.pixels * (1 + more)), self.frames + added
+            phases[name] = self.model.phase(name, pixels, frames, tiles=tiles)
         if self.control:
             # A whole video is encoded then; the decoder, which is the larger half, bounds it.
             phases["encode"] = max(phases["encode"], phases["decode"])
@@ -148,6 +152,7 @@ def demand_of(
         model=known,
         pixels=pixels,
         frames=frames,
+        added_frames=count_added_frames(card.name, settings.get(PICTURE_FRAMES, ())),
         control=1 / control.downscale**2 if control is not None else 0.0,
         cache_gib=known.cache_gib(pixels, frames) * share,
     )

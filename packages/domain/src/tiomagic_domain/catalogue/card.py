@@ -140,6 +140,12 @@ class ModelCard:
         return schema is not None and schema.keyframes is not None
 
     @property
+    def has_free_ends(self) -> bool:
+        """True if a video between pictures needs no first one, nor a last one beside others."""
+        schema = self.features.get(Feature.INTERPOLATE)
+        return schema is not None and schema.has_free_ends
+
+    @property
     def repositories(self) -> Mapping[str, str | None]:
         """Every repository of the hub that it may be made of, with its commit; None for none."""
         own = {} if self.repository is None else {self.repository: self.revision}

@@ -1,4 +1,4 @@
-"""Feature port: interpolation, the frames between a first and a last picture."""
+"""Feature port: interpolation, the frames between given pictures."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tiomagic_domain.progress import CancelToken, ProgressSink
 
 
 class Interpolate(Protocol):
-    """A model engine whose video fills the time between two pictures."""
+    """A model engine whose video fills the time between pictures."""
 
     def interpolate(
         self,
@@ -22,7 +22,8 @@ class Interpolate(Protocol):
     ) -> Clip:
         """Make a clip whose frame 0 is the first picture and frame T-1 the last one.
 
-        Each keyframe is the frame that it names.
+        Each keyframe is the frame that it names. A model whose schema says so makes up an end that
+        has no picture.
 
         Arguments, result and errors are those of ``TextToVideo.text_to_video``.
         """

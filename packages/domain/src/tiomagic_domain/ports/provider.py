@@ -30,7 +30,7 @@ from tiomagic_domain.media import Media, VideoFile
 from tiomagic_domain.ports.preflight import RunConditions
 from tiomagic_domain.ports.rehearsal import Rehearsal
 from tiomagic_domain.progress import Preview, Progress
-from tiomagic_domain.schema.keyframes import KEYFRAMES
+from tiomagic_domain.schema.keyframes import FIRST, KEYFRAMES, LAST, PICTURE_FRAMES, KeyframeMoments
 from tiomagic_domain.schema.nested_media import argument_of
 
 
@@ -69,12 +69,15 @@ class Request:
     def settings(self) -> Mapping[str, Any]:
         """The optional arguments that are not media, with every default and the seed.
 
-        Of keyframes it has the frames: where the pictures are changes what a run takes.
+        In place of keyframes it has the frames of all pictures, the ends included, as
+        ``picture_frames``: where they are changes what a run takes.
         """
         left_out = {*CONTINUATION_ARGUMENTS, *map(argument_of, self.media)}
         plain = {k: v for k, v in self.job.optional_args.items() if k not in left_out}
-        frames = self._keyframes
-        return {**plain, **({KEYFRAMES: frames} if frames else {}), **self.objects}
+        plain.pop(KEYFRAMES, None)
+        if self._moments is not None:
+            plain[PICTURE_FRAMES] = self._moments.picture_frames(self.job.arguments)
+        return {**plain, **self.objects}
 
     @cached_property
     def inputs(self) -> Inputs:
@@ -92,11 +95,11 @@ class Request:
             case Feature.INTERPOLATE:
                 return InterpolateInputs(
                     prompt=prompt,
-                    first_frame=self.media["first_frame"],
-                    last_frame=self.media["last_frame"],
+                    first_frame=self.media.get(FIRST),
+                    last_frame=self.media.get(LAST),
                     keyframes=tuple(
                         Keyframe(frame=frame, image=self.media[f"{KEYFRAMES}[{index}].image"])
-                        for index, frame in enumerate(self._keyframes)
+                        for index, frame in enumerate(self._keyframes())
                     ),
                 )
             case Feature.POSE_GUIDANCE:
@@ -133,10 +136,12 @@ class Request:
         ends_twice = self.is_loop and self.card.shows_last_frame
         return self.overlap_frames + (1 if ends_twice else 0)
 
-    @cached_property
+    @property
+    def _moments(self) -> KeyframeMoments | None:
+        return self.card.schema(self.feature).keyframes
+
     def _keyframes(self) -> list[int]:
-        moments = self.card.schema(self.feature).keyframes
-        return [] if moments is None else moments.resolve(self.job.arguments)
+        return [] if self._moments is None else self._moments.resolve(self.job.arguments)
 
 
 RUN_GONE = frozenset({ErrorCode.LOST, ErrorCode.WORKER_LOST})

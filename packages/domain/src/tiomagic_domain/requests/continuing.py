@@ -27,6 +27,7 @@ from tiomagic_domain.catalogue.continuation import (
 from tiomagic_domain.errors import (
     ConfigurationError,
     Problem,
+    ProblemKind,
     ResourceNotFoundError,
     ValidationError,
 )
@@ -36,6 +37,7 @@ from tiomagic_domain.ports.media_reader import MediaReader
 from tiomagic_domain.ports.video_joiner import VideoJoiner
 from tiomagic_domain.requests.asked_sizes import least_frames, rate_of
 from tiomagic_domain.requests.defaults import UNSEEN_CUT, cut_of
+from tiomagic_domain.schema.kinds import Kind
 from tiomagic_domain.schema.schema import Schema
 from tiomagic_domain.suggestions import list_names, shorten_repr
 
@@ -138,7 +140,7 @@ class Continuations:
             ProcessingError: when the end of the video cannot be kept.
         """
         if feature is Feature.INTERPOLATE and wants_loop(arguments):
-            return _close(arguments)
+            return _close(arguments, card)
         if feature is not Feature.IMAGE_TO_VIDEO or CONTINUED_VIDEO_ARGUMENT not in arguments:
             return Continuation(arguments=arguments)
         given = arguments[CONTINUED_VIDEO_ARGUMENT]
@@ -256,11 +258,23 @@ def _find_short(card: ModelCard, arguments: Mapping[str, object], overlap: int) 
     return [Problem(field="num_frames", message=message, given=str(number), nearest=least)]
 
 
-def _close(arguments: Mapping[str, object]) -> Continuation:
-    """Return the call of a loop: its first picture is its last one, too."""
+def _close(arguments: Mapping[str, object], card: ModelCard) -> Continuation:
+    """Return the call of a loop: its first picture is its last one, too; given as either."""
     first, last = (arguments.get(name) for name in ENDS)
-    if first is None:
+    if first is None and last is not None:
+        return Continuation(arguments={**arguments, ENDS[0]: last})
+    if first is None and not card.has_free_ends:
         return Continuation(arguments=arguments)  # Whatever is missing is said by the schema.
+    if first is None:
+        message = "is needed: the picture that the loop begins and ends with"
+        problem = Problem(
+            field=ENDS[0],
+            message=message,
+            given="nothing",
+            kind=ProblemKind.MISSING,
+            wanted=Kind.IMAGE.value,
+        )
+        return Continuation(arguments=arguments, problems=(problem,), unread=frozenset(ENDS))
     if last is not None and not _is_same(first, last):
         message = "is first_frame in a loop; leave it out"
         problem = Problem(field=ENDS[1], message=message, given=shorten_repr(last))

@@ -13,12 +13,14 @@ from tiomagic_domain.catalogue.few_steps import ACCELERATION_ARGUMENT, FewStepWe
 from tiomagic_domain.features import Feature
 from tiomagic_domain.media import Media
 from tiomagic_domain.requests.sizing import other_side, size_within
+from tiomagic_domain.schema.keyframes import FIRST, KEYFRAMES, LAST
+from tiomagic_domain.schema.nested_media import argument_of
 from tiomagic_domain.schema.schema import MaxPixels, Schema, ShorterSide
 
 CROPPED_INPUTS: Final[Mapping[Feature, tuple[str, ...]]] = MappingProxyType(
     {
         Feature.IMAGE_TO_VIDEO: ("image",),
-        Feature.INTERPOLATE: ("first_frame", "last_frame"),
+        Feature.INTERPOLATE: (FIRST, LAST, KEYFRAMES),
     }
 )
 """The pictures that become frames of the video."""
@@ -26,7 +28,7 @@ UNSEEN_CUT: Final = 0.05
 """Up to this part of a side nobody misses: sizes are multiples of 8 to 64 pixels."""
 SIZE_SOURCE_INPUTS: Mapping[Feature, tuple[str, ...]] = {
     Feature.IMAGE_TO_VIDEO: ("image",),
-    Feature.INTERPOLATE: ("first_frame",),
+    Feature.INTERPOLATE: (FIRST, LAST, f"{KEYFRAMES}[0].image"),
     # A video that is kept gives its own size; the motion does where no picture is given.
     Feature.POSE_GUIDANCE: ("background_video", "image", "guiding_video", "pose_video"),
 }
@@ -115,9 +117,9 @@ def describe_crops(
     if not isinstance(width, int) or not isinstance(height, int):
         return []
     lines = []
-    for name in CROPPED_INPUTS.get(feature, ()):
-        picture = media.get(name)
-        if picture is None:
+    cropped = CROPPED_INPUTS.get(feature, ())
+    for name, picture in media.items():
+        if argument_of(name) not in cropped:
             continue
         part, side = cut_of((picture.width, picture.height), (width, height))
         if part > UNSEEN_CUT:

@@ -1,4 +1,4 @@
-"""Inputs that a call has and its model does not take: what takes them instead."""
+"""Inputs that a call has and its model does not take, or not alone: what takes them instead."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from tiomagic_domain.catalogue import ModelCard, models
 from tiomagic_domain.catalogue.pose_parameters import CONTROL_ARGUMENT
 from tiomagic_domain.errors import Problem
 from tiomagic_domain.features import PROMPT, Feature
+from tiomagic_domain.schema.keyframes import FIRST, LAST
 from tiomagic_domain.schema.parameter import Parameter
 from tiomagic_domain.schema.schema import Schema
 from tiomagic_domain.suggestions import closest, list_names, shorten_repr
@@ -38,6 +39,24 @@ def explain_lacking_inputs(
         given = shorten_repr(arguments[name], 40)
         problems.append(Problem(field=name, message=f"{start} {message}", given=given))
     return problems
+
+
+def explain_lone_last_frame(
+    card: ModelCard, feature: Feature, arguments: Mapping[str, object]
+) -> list[Problem]:
+    """Return the problem of a last picture without the first, where the model needs both.
+
+    Args:
+        card: The model of the call.
+        feature: What is asked for.
+        arguments: Of the call.
+    """
+    is_alone = arguments.get(LAST) is not None and arguments.get(FIRST) is None
+    if feature is not Feature.INTERPOLATE or not is_alone or card.has_free_ends:
+        return []
+    able = list_names(other.name for other in models().values() if other.has_free_ends)
+    message = f"is needed by {card.name}; models that take the last picture alone: {able}"
+    return [Problem(field=FIRST, message=message, given="nothing")]
 
 
 class _Takers:

@@ -34,11 +34,12 @@ from tiomagic_domain.requests.defaults import (
     describe_crops,
     draw_seed_and_size,
 )
-from tiomagic_domain.requests.lacking_inputs import explain_lacking_inputs
+from tiomagic_domain.requests.lacking_inputs import explain_lacking_inputs, explain_lone_last_frame
 from tiomagic_domain.requests.legacy_parameters import translate_legacy_call
 from tiomagic_domain.requests.replacing import describe_replacement
 from tiomagic_domain.requests.rerun import RerunCall
 from tiomagic_domain.schema.expert_arguments import describe_object, explain_unsupported_object
+from tiomagic_domain.schema.keyframes import LaterPicture
 from tiomagic_domain.schema.kinds import Kind, Rejected, check_media
 from tiomagic_domain.schema.nested_media import MediaPlace, find_media, replace_media
 from tiomagic_domain.schema.schema import Schema
@@ -128,12 +129,18 @@ class Preparation:
         going_on = self._continuations.resolve(feature, card, old.arguments)
         sized = resolve_asked_sizes(card, feature, going_on.arguments, overlap=going_on.overlap)
         asked = apply_few_step_settings(card.turbo, sized.arguments)
-        lacking = explain_lacking_inputs(card, feature, asked)
-        named = {problem.field for problem in lacking}
-        asked = {name: value for name, value in asked.items() if name not in named}
+        lacking = [
+            *explain_lacking_inputs(card, feature, asked),
+            *explain_lone_last_frame(card, feature, asked),
+        ]
+        explained = going_on.unread | {problem.field for problem in lacking}
+        asked = {name: value for name, value in asked.items() if name not in explained}
         found = (*old.problems, *going_on.problems, *sized.problems, *lacking)
-        checked = [p for p in schema.parameters if p.name not in going_on.unread]
-        values = self._validate(replace(schema, parameters=tuple(checked)), asked, subject, found)
+        checked = [p for p in schema.parameters if p.name not in explained]
+        # What is explained is not asked for once more.
+        rules = [r for r in schema.rules if not (explained and isinstance(r, LaterPicture))]
+        known = replace(schema, parameters=tuple(checked), rules=tuple(rules))
+        values = self._validate(known, asked, subject, found)
         names = tuple(name for name in old.arguments if name not in sized.asked)
         chosen = Choices(names=names) if rerun is None else rerun.chosen
         # In their plain form: a caller may give a number of any library.
@@ -160,10 +167,10 @@ class Preparation:
             SIZE_NOTES_FACT: [*sized.notes, *fitted],
             CHANGED_CHOICES_FACT: [one.to_dict() for one in rerun.changes] if rerun else [],
         }
-        known: dict[str, Any] = {name: notes for name, notes in facts.items() if notes}
+        found_facts: dict[str, Any] = {name: notes for name, notes in facts.items() if notes}
         if going_on.overlap:
-            known[OVERLAP_FRAMES_FACT] = going_on.overlap
-        job = replace(job, facts={**job.facts, **known})
+            found_facts[OVERLAP_FRAMES_FACT] = going_on.overlap
+        job = replace(job, facts={**job.facts, **found_facts})
         media = _with_context(media, going_on)
         return Request(job=job, card=card, media=media, objects=objects)
 

@@ -3,6 +3,9 @@
 A moment is a time in seconds (``at``) or the number of a frame (``frame``, from 0). A model reads a
 picture only where its autoencoder begins or ends a group of frames: :class:`KeyframeMoments` says
 at which frames, and checks a call.
+
+Some models take any of the pictures without the others. Their ends may be left out, and
+:class:`LaterPicture` asks for a picture that is not the first.
 """
 
 from __future__ import annotations
@@ -19,8 +22,12 @@ from tiomagic_domain.schema.sizes import MAX_SECONDS
 from tiomagic_domain.suggestions import shorten_repr
 
 KEYFRAMES: Final = "keyframes"
+FIRST: Final = "first_frame"
+LAST: Final = "last_frame"
 AT: Final = "at"
 FRAME: Final = "frame"
+PICTURE_FRAMES: Final = "picture_frames"
+"""The setting in which an engine gets the frames of all pictures, the ends included."""
 MAX_FRAME: Final = 1_000_000
 """More than any model's video has."""
 MAX_LISTED: Final = 5
@@ -39,8 +46,6 @@ class KeyframeMoments:
     """Frames from one such frame to the next, beginning with frame 0."""
     frames: str = "num_frames"
     fps: str = "fps"
-    first: str = "first_frame"
-    last: str = "last_frame"
 
     def problems(self, values: Mapping[str, object]) -> list[Problem]:
         """Return what is wrong with each of the moments, with the nearest that is free."""
@@ -61,6 +66,17 @@ class KeyframeMoments:
             values: Of a checked call, with ``fps``.
         """
         return [frame for frame in self._frames(values) if frame is not None]
+
+    def picture_frames(self, values: Mapping[str, Any]) -> list[int]:
+        """Return the frames that a picture is given for, in the order of time, the ends included.
+
+        Args:
+            values: Of a checked call. What its length or rate decides is left out without them.
+        """
+        first = [0] if FIRST in values else []
+        has_end = LAST in values and self.frames in values
+        last = [int(values[self.frames]) - 1] if has_end else []
+        return sorted([*first, *self.resolve(values), *last])
 
     def fit(
         self, values: Mapping[str, Any]
@@ -118,9 +134,9 @@ class KeyframeMoments:
     def _taken(self, values: Mapping[str, object]) -> Iterator[dict[int, str]]:
         """Yield for each entry the frames that have a picture already, each with its name."""
         frames = values.get(self.frames)
-        taken = {0: self.first} if self.first in values else {}
-        if self.last in values and isinstance(frames, int):
-            taken[frames - 1] = self.last
+        taken = {0: FIRST} if FIRST in values else {}
+        if LAST in values and isinstance(frames, int):
+            taken[frames - 1] = LAST
         for index, frame in enumerate(self._frames(values)):
             yield dict(taken)
             if frame is not None:
@@ -151,7 +167,7 @@ class KeyframeMoments:
         rate = float(str(values[self.fps])) if name == AT else None
         near = min(free, key=lambda one: (abs(one - frame), one), default=None)
         nearest = None if near is None else _moment(near, rate)
-        tail = "" if nearest is None else f"; nearest: {nearest}"
+        tail = "" if nearest is None else f"; nearest: {nearest:g}"
         yield Problem(
             field=f"{place}.{name}",
             message=f"{what}; {self._describe_free(free, rate)}{tail}",
@@ -164,10 +180,35 @@ class KeyframeMoments:
             return "no frame of this video is free for a picture"
         unit = "" if rate is None else " s"
         if len(free) <= MAX_LISTED:
-            listed = ", ".join(f"{_moment(one, rate)}" for one in free)
+            listed = ", ".join(f"{_moment(one, rate):g}" for one in free)
             return f"free for a picture: {listed}{unit}"
-        span = f"{_moment(free[0], rate)} to {_moment(free[-1], rate)}{unit}"
+        span = f"{_moment(free[0], rate):g} to {_moment(free[-1], rate):g}{unit}"
         return f"free for a picture is {self.describe()} from {span}"
+
+
+@dataclass(frozen=True, slots=True)
+class LaterPicture:
+    """A video between pictures has one after its beginning: the last one, or keyframes.
+
+    For a model whose ends may be left out; of the others both ends are required.
+    """
+
+    def problems(self, values: Mapping[str, object]) -> list[Problem]:
+        """Return a problem when neither is given."""
+        # An illegal value is UNSET here: it is given, and reported already.
+        keyframes = values.get(KEYFRAMES)
+        if LAST in values or (keyframes is not None and keyframes != []):
+            return []
+        if FIRST in values:
+            message = f"is needed, or {KEYFRAMES}; the first picture alone is for image_to_video"
+            return [Problem(field=LAST, message=message, given="nothing")]
+        fields, message = f"{LAST}, {KEYFRAMES}", "give one of them, or both: neither was given"
+        return [Problem(field=fields, message=message, given="[]", kind=ProblemKind.ONE_OF)]
+
+    def to_json_schema(self) -> dict[str, object]:
+        """Return the rule as ``anyOf``."""
+        some = {"required": [KEYFRAMES], "properties": {KEYFRAMES: {"minItems": 1}}}
+        return {"anyOf": [{"required": [LAST]}, some]}
 
 
 def keyframes_parameter(moments: KeyframeMoments, *, source: str) -> Parameter:
@@ -203,8 +244,9 @@ def keyframes_parameter(moments: KeyframeMoments, *, source: str) -> Parameter:
             ),
         ),
         source=source,
-        description="Pictures that the video shows at moments between its ends, each a dict: "
-        f"`image`, and `at` in seconds or `frame` counted from 0. Here at {moments.describe()}.",
+        description="Pictures at moments of the video, each a dict: `image`, and `at` in seconds "
+        "or `frame` counted from 0. Which frames can have one depends on the model. "
+        f"Here {moments.describe()}.",
     )
 
 

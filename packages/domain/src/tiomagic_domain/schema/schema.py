@@ -18,10 +18,17 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Final
 
 from tiomagic_domain.errors import Problem, ProblemKind, ValidationError
 from tiomagic_domain.schema.expert_arguments import explain_unsupported_object
-from tiomagic_domain.schema.keyframes import KeyframeMoments, keyframes_parameter
+from tiomagic_domain.schema.keyframes import (
+    FIRST,
+    LAST,
+    KeyframeMoments,
+    LaterPicture,
+    keyframes_parameter,
+)
 from tiomagic_domain.schema.nested_media import find_entry_problems
 from tiomagic_domain.schema.parameter import UNSET, Parameter, Rejected
 from tiomagic_domain.schema.rules import (
@@ -46,6 +53,13 @@ __all__ = [
     "ShorterSide",
     "WithinVideo",
 ]
+
+
+FREE_END: Final = {
+    FIRST: "; if left out, the model chooses the beginning",
+    LAST: "; if left out beside keyframes, the model chooses the end",
+}
+"""What the description of an end says where it may be left out."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,15 +101,26 @@ class Schema:
         others = (known for known in self.parameters if known.name != parameter.name)
         return replace(self, parameters=(*others, parameter))
 
-    def with_keyframes(self, moments: KeyframeMoments, *, source: str) -> Schema:
+    def with_keyframes(
+        self, moments: KeyframeMoments, *, source: str, free_ends: bool = False
+    ) -> Schema:
         """Return the schema of a model that also takes pictures at moments between the ends.
 
         Args:
             moments: Where it takes them.
             source: Where it is said that the model does.
+            free_ends: True for a model that needs no first picture, nor a last one beside others.
         """
         schema = self.with_parameter(keyframes_parameter(moments, source=source))
-        return replace(schema, rules=(*self.rules, moments))
+        if not free_ends:
+            return replace(schema, rules=(*self.rules, moments))
+        parameters = tuple(
+            replace(p, required=False, description=f"{p.description[:-1]}{FREE_END[p.name]}.")
+            if p.name in FREE_END
+            else p
+            for p in schema.parameters
+        )
+        return replace(schema, parameters=parameters, rules=(*self.rules, moments, LaterPicture()))
 
     @property
     def required(self) -> tuple[Parameter, ...]:
@@ -116,6 +141,11 @@ class Schema:
     def keyframes(self) -> KeyframeMoments | None:
         """Where pictures may be between the ends; None for a model that takes none there."""
         return next((rule for rule in self.rules if isinstance(rule, KeyframeMoments)), None)
+
+    @property
+    def has_free_ends(self) -> bool:
+        """True for interpolation that needs no first picture, nor a last one beside others."""
+        return any(isinstance(rule, LaterPicture) for rule in self.rules)
 
     @property
     def max_pixels(self) -> float:

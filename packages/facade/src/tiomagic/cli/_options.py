@@ -176,13 +176,28 @@ From = Annotated[
     ),
 ]
 Source = Annotated[str | None, typer.Option(metavar="FILE|URL", help="A picture.")]
+FirstFrame = Annotated[
+    str | None,
+    typer.Option(
+        metavar="FILE|URL",
+        help="The picture that the video begins with; doodle, VACE, Pusa and LTX need none beside "
+        "a later one.",
+    ),
+]
+LastFrame = Annotated[
+    str | None,
+    typer.Option(
+        metavar="FILE|URL",
+        help="The picture that the video ends with; the same models need none beside --keyframe.",
+    ),
+]
 Keyframes = Annotated[
     list[str] | None,
     typer.Option(
         "--keyframe",
         metavar="FILE|URL@MOMENT",
         help="A picture at a moment: hop.png@1.5 for 1.5 seconds, hop.png@f24 for frame 24; "
-        "repeatable.",
+        "repeatable. Models that take some: tiomagic models.",
     ),
 ]
 GuidingVideo = Annotated[

@@ -126,12 +126,12 @@ def read_entries(
         raise ValidationError("this form is not the one that was shown: load the page again")
     entered = dict(zip(names, given, strict=True))
     problems = []
-    for field in fields:
-        if not field.is_media or entered[field.name] is None:
+    for field, name in ((one, name) for one in fields for name in one.files):
+        value = entered[name]
+        if value is None:
             continue
-        value = entered[field.name]
         file = files.find_for_form(value.get("path")) if isinstance(value, Mapping) else None
-        entered[field.name] = None if file is None else str(file.path)
+        entered[name] = None if file is None else str(file.path)
         if file is None:
             message = "is not here any more: drop the file again"
             problems.append(Problem(field=field.name, message=message, given="a file"))

@@ -26,6 +26,7 @@ from tiomagic.ui.form.first_choices import (
     find_first_choices,
     fit_choices,
 )
+from tiomagic.ui.form.keyframe_rows import collect_keyframes, is_finished
 from tiomagic.ui.models.facts import ModelFacts, ModelOverview
 from tiomagic.ui.models.samples import Sample, samples_of
 from tiomagic.ui.web.files import ServedFiles, sample_id
@@ -120,10 +121,23 @@ class FormChooser:
             provider=provider,
             feature=feature,
             model=model,
-            values=dict(values),
+            values=self._with_files(values),
             first_choices=[one.to_dict() for one in first_choices],
             serial=time.monotonic_ns(),
         )
+
+    def _with_files(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """Return initial values with the files that a list of keyframes names by their ids."""
+        listed = values.get(KEYFRAMES)
+        if not isinstance(listed, list):
+            return dict(values)
+        found = [
+            {**one, "image": self._files.find_for_form(one["image"])}
+            if isinstance(one, Mapping) and isinstance(one.get("image"), str)
+            else one
+            for one in listed
+        ]
+        return {**values, KEYFRAMES: found}
 
     def restore_draft(self, draft: object) -> FormState:
         """Return the choice that a browser has stored; the default if that is not usable.
@@ -155,6 +169,9 @@ class FormChooser:
         fitted = fit_choices(
             _settings_of(kept, values), catalogue()[choice["model"]], Feature(choice["feature"])
         )
+        begun = _begun_keyframes(kept, values)
+        if begun:
+            carried[KEYFRAMES] = [*fitted.values.get(KEYFRAMES, ()), *begun]
         filled = self.choose(
             choice["provider"],
             choice["feature"],
@@ -234,8 +251,8 @@ class FormChooser:
         # The form has frames and pixels; the recipe has what they were made of, too.
         names |= {"num_frames"} if "seconds" in chosen.sizes else set()
         names |= {"width", "height"} if {"aspect", "resolution"} & {*chosen.sizes} else set()
-        # The form has no place for a list of pictures, nor for what takes the place of one.
-        names -= {KEYFRAMES, *CONTINUATION_ARGUMENTS}
+        # The form has no place for what takes the place of a picture.
+        names -= {*CONTINUATION_ARGUMENTS}
         return self.entries({name: v for name, v in arguments.items() if name in names})
 
     def first_choices_of(self, recipe: Mapping[str, Any]) -> list[FirstChoice]:
@@ -255,6 +272,8 @@ class FormChooser:
         return {name: self._entry(value) for name, value in arguments.items()}
 
     def _entry(self, value: Any) -> Any:
+        if isinstance(value, list) and all(isinstance(one, Mapping) for one in value):
+            return [{name: self._entry(part) for name, part in one.items()} for one in value]
         if not isinstance(value, Mapping) or "sha256" not in value:
             return value
         return self._files.find_input(value["sha256"], value.get("name"))
@@ -283,6 +302,16 @@ def _settings_of(draft: Draft, entered: Mapping[str, Any]) -> list[FirstChoice]:
     if card is None or feature is None or feature not in card.features:
         return []
     return find_first_choices(card, feature, entered, draft.first_choices)
+
+
+def _begun_keyframes(draft: Draft, entered: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the keyframes of a draft that lack their picture or their moment."""
+    try:
+        schema = models.find_schema(str(draft.feature), str(draft.model))
+    except (ValidationError, UnknownModelError):
+        return []
+    rows = [row for f in fields_of(schema, entered) if f.name == KEYFRAMES for row in f.rows]
+    return [one for one in collect_keyframes(rows, entered) or [] if not is_finished(one)]
 
 
 def _chosen(draft: Draft) -> dict[str, Any]:

@@ -29,6 +29,7 @@ from tiomagic_domain.errors import (
 from tiomagic_domain.features import Feature
 from tiomagic_domain.jobs.job import Job, JobQuery, JobStatus
 from tiomagic_domain.ports.provider import Request
+from tiomagic_domain.schema.nested_media import argument_of
 from tiomagic_domain.usecases.consent import is_accepted
 
 if TYPE_CHECKING:
@@ -77,7 +78,7 @@ class PageController:
         entered: dict[str, object] = {field.name: field.value for field in fields}
         if given is not None and len(given) == len(names):
             entered = dict(zip(names, given, strict=True))
-        settings = collect_arguments([field for field in fields if not field.is_media], entered)
+        settings = collect_arguments([field for field in fields if not field.files], entered)
         card, feature = models()[choice["model"]], Feature(choice["feature"])
         found = self._look_ahead(choice, settings)
         return expected_run(card, feature, settings, found, count=count)
@@ -298,9 +299,11 @@ def group_problems_by_field(
     placed: dict[str, list[str]] = {}
     rest = [] if error.problems else [say_error(error, PAGE_WORDS)]
     for problem in error.problems:
-        fields = [field for field in problem.field.split(", ") if field in names]
+        fields = [field for field in problem.field.split(", ") if argument_of(field) in names]
         for field in fields:
-            placed.setdefault(field, []).append(say_problem(problem, PAGE_WORDS, at_field=True))
+            # One of several pictures says which.
+            said = say_problem(problem, PAGE_WORDS, at_field=field in names)
+            placed.setdefault(argument_of(field), []).append(said)
         if not fields:
             rest.append(say_problem(problem, PAGE_WORDS))
     return placed, rest

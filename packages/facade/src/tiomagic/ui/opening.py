@@ -15,7 +15,6 @@ from tiomagic_domain.catalogue import find_feature
 from tiomagic_domain.catalogue.continuation import CONTINUATION_ARGUMENTS
 from tiomagic_domain.codes import ErrorCode
 from tiomagic_domain.errors import TioMagicError, ValidationError
-from tiomagic_domain.schema.keyframes import KEYFRAMES
 from tiomagic_domain.schema.nested_media import argument_of
 
 if TYPE_CHECKING:
@@ -25,8 +24,7 @@ if TYPE_CHECKING:
     from tiomagic.ui.web.uploads import FormFile
     from tiomagic.wiring.session import Session
 
-PAGE_ALTERNATIVE: Final = "To make the video with them, run: tiomagic rerun"
-PAGE_ALTERNATIVE_FOR_ONE: Final = "To make the video with it, run: tiomagic rerun"
+PAGE_ALTERNATIVE: Final = "To make the video with it, run: tiomagic rerun"
 WEIGHT_ARGUMENTS = ("loras", "revisions")
 """Arguments that select weights."""
 
@@ -67,6 +65,14 @@ def open_video(
     for field in chooser.fields(choice):
         if field.is_media and arguments.get(field.name) is not None and field.value is None:
             notes.append(f"{field.label}: it is not in the video. Drop it again.")
+        gone = [
+            entry for row in field.rows for entry in row.entries if entry.is_picture and row.kept
+        ]
+        notes += [
+            f"{field.label}, {entry.label}: it is not in the video. Drop it again."
+            for entry in gone
+            if entry.file is None
+        ]
     return choice, [*notes, *describe_left_out(arguments)]
 
 
@@ -77,13 +83,10 @@ def describe_left_out(arguments: Mapping[str, Any]) -> list[str]:
         arguments: Of a job or of a recipe.
     """
     notes = []
-    if arguments.get(KEYFRAMES):
-        name = PAGE_WORDS.name(KEYFRAMES)
-        notes.append(f"{name}: the page has no place for them. {PAGE_ALTERNATIVE}")
     for argument in CONTINUATION_ARGUMENTS:
         if arguments.get(argument):
             name = PAGE_WORDS.name(argument)
-            notes.append(f"{name}: the page has no place for it. {PAGE_ALTERNATIVE_FOR_ONE}")
+            notes.append(f"{name}: the page has no place for it. {PAGE_ALTERNATIVE}")
     return notes
 
 

@@ -98,7 +98,7 @@ class PipelineEngine:
         {
             *("seed", "fps", "memory", "loras", "acceleration", "revisions"),
             # The engine itself reads the inputs.
-            *("pose_colours", "pose_pace", "control", "keyframes"),
+            *("pose_colours", "pose_pace", "control", "picture_frames"),
         }
     )
     """Settings that are not passed to the pipeline by their names.
@@ -321,6 +321,8 @@ def end_pictures(inputs: Inputs) -> tuple[Media, ...]:
         case ImageToVideoInputs(image=image):
             return (image,)
         case InterpolateInputs(first_frame=first, last_frame=last):
+            if first is None or last is None:
+                raise TypeError("this pipeline has no place for one end without the other")
             return first, last
         case TextToVideoInputs():
             return ()

@@ -98,7 +98,7 @@ def _schema(feature: Feature) -> Schema:
         objects=settings.OBJECT_ARGUMENTS,
     )
     if feature is Feature.INTERPOLATE:
-        return schema.with_keyframes(MOMENTS, source=SOURCE)
+        return schema.with_keyframes(MOMENTS, source=SOURCE, free_ends=True)
     return schema
 
 

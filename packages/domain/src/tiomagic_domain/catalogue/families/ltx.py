@@ -29,6 +29,7 @@ from tiomagic_domain.schema.schema import MaxPixels, Schema
 PIPELINE = "diffusers 0.42.1, LTXPipeline"
 CONFIG = "github.com/Lightricks/LTX-Video, configs/ltxv-2b-0.9.yaml"
 AUTHORS = "github.com/Lightricks/LTX-Video, inference.py"
+README = "github.com/Lightricks/LTX-Video, README.md"
 
 MAX_PIXELS = 1280 * 704
 """The authors' inference.py stops at 1280x720, of which 720 is no multiple of 32."""
@@ -186,7 +187,7 @@ def _distilled(feature: Feature) -> Schema:
         objects=(*settings.OBJECT_ARGUMENTS, *settings.MASK_ARGUMENTS),
     )
     if feature is Feature.INTERPOLATE:
-        return schema.with_keyframes(MOMENTS, source="github.com/Lightricks/LTX-Video, README.md")
+        return schema.with_keyframes(MOMENTS, source=README, free_ends=True)
     return schema
 
 

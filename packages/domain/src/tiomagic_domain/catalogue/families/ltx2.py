@@ -340,7 +340,9 @@ KEYFRAMES = f"{AUTHORS}, ltx_pipelines/utils/args.py, an image with FRAME_IDX"
 
 def with_keyframes(card: ModelCard) -> ModelCard:
     """Return a model that takes pictures at any frame between the two."""
-    between = card.schema(Feature.INTERPOLATE).with_keyframes(KeyframeMoments(), source=KEYFRAMES)
+    between = card.schema(Feature.INTERPOLATE).with_keyframes(
+        KeyframeMoments(), source=KEYFRAMES, free_ends=True
+    )
     return replace(card, features=MappingProxyType({**card.features, Feature.INTERPOLATE: between}))
 
 

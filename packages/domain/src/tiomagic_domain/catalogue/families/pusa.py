@@ -140,7 +140,8 @@ def _schema(feature: Feature) -> Schema:
     rules = (WithinVideo(COND_POSITION.name), BeginsWithContinued()) if placed else ()
     schema = replace(base, parameters=parameters, objects=objects, rules=(*base.rules, *rules))
     if feature is Feature.INTERPOLATE:
-        return schema.with_keyframes(MOMENTS, source=f"{SOURCE}, wan_14b_multi_frames_pusa.py")
+        source = f"{SOURCE}, wan_14b_multi_frames_pusa.py"
+        return schema.with_keyframes(MOMENTS, source=source, free_ends=True)
     return schema
 
 

@@ -164,7 +164,9 @@ def wan_vace_features(
         )
         for feature in Feature
     }
-    between = schemas[Feature.INTERPOLATE].with_keyframes(VACE_MOMENTS, source=VACE_FRAMES)
+    between = schemas[Feature.INTERPOLATE].with_keyframes(
+        VACE_MOMENTS, source=VACE_FRAMES, free_ends=True
+    )
     return MappingProxyType({**schemas, Feature.INTERPOLATE: between})
 
 

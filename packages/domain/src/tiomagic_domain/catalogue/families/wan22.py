@@ -127,7 +127,8 @@ def _vace_fun(feature: Feature) -> Schema:
     )
     whole = replace(schema, parameters=parameters, rules=(*one_pose, *schema.rules))
     if feature is Feature.INTERPOLATE:
-        return whole.with_keyframes(VACE_MOMENTS, source=f"as for Wan 2.1 VACE: {VACE_FRAMES}")
+        source = f"as for Wan 2.1 VACE: {VACE_FRAMES}"
+        return whole.with_keyframes(VACE_MOMENTS, source=source, free_ends=True)
     return whole
 
 

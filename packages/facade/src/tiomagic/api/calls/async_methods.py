@@ -114,8 +114,8 @@ class AsyncFeatureCalls(ABC):
         model: t.InterpolateModel | None = None,
         *,
         prompt: str,
-        first_frame: t.ImageInput,
-        last_frame: t.ImageInput,
+        first_frame: t.ImageInput | None = None,
+        last_frame: t.ImageInput | None = None,
         **arguments: Unpack[t.InterpolateSettings],
     ) -> JobHandle: ...
 
@@ -142,7 +142,7 @@ class AsyncFeatureCalls(ABC):
         required_args: Mapping[str, Any] | None = None,
         **arguments: Any,
     ) -> JobHandle:
-        """Make the video between two pictures.
+        """Make the video between pictures: two ends, and any between them.
 
         See :meth:`tiomagic.TioMagic.interpolate`.
         ``on_progress`` is called in the thread of the run, not on the loop.

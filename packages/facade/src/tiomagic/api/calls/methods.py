@@ -203,8 +203,8 @@ class FeatureCalls(ABC):
 
         * ``negative_prompt``: What the video must not show; without effect at guidance_scale 1 (23
           of 27 models).
-        * ``width``: Width of the video. Only 720: the model has learned positions for it, in px.
-        * ``height``: Height of the video. Only 480: the model has learned positions for it, in px.
+        * ``width``: Width of the video, in px.
+        * ``height``: Height of the video, in px.
         * ``num_frames``: Length of the video; the model was trained on 49 frames.
         * ``num_inference_steps``: Denoising steps; the time grows with them.
         * ``guidance_scale``: How closely the video follows the prompt; 1 turns guidance off and
@@ -271,8 +271,8 @@ class FeatureCalls(ABC):
         model: t.InterpolateModel | None = None,
         *,
         prompt: str,
-        first_frame: t.ImageInput,
-        last_frame: t.ImageInput,
+        first_frame: t.ImageInput | None = None,
+        last_frame: t.ImageInput | None = None,
         **arguments: Unpack[t.InterpolateSettings],
     ) -> JobHandle: ...
 
@@ -299,7 +299,7 @@ class FeatureCalls(ABC):
         required_args: Mapping[str, Any] | None = None,
         **arguments: Any,
     ) -> JobHandle:
-        """Make the video between two pictures.
+        """Make the video between pictures: two ends, and any between them.
 
         Args:
             model: Name of the model; None for the provider's default.
@@ -311,8 +311,10 @@ class FeatureCalls(ABC):
         Inputs:
 
         * ``prompt``: What the video shows, in words.
-        * ``first_frame``: The picture that the video begins with.
-        * ``last_frame``: The picture that the video ends with.
+        * ``first_frame``: The picture that the video begins with. Some models need none: their
+          schema has it among the optional ones.
+        * ``last_frame``: The picture that the video ends with. Some models need none: their schema
+          has it among the optional ones.
 
         How the call runs: ``wait``, ``progress``, ``on_progress``, ``retry``, ``idempotency_key``,
         ``force`` and ``preview``, as in :meth:`text_to_video`.
@@ -321,12 +323,11 @@ class FeatureCalls(ABC):
 
         * ``negative_prompt``: What the video must not show; without effect at guidance_scale 1 (12
           of 15 models).
-        * ``width``: Width of the video; if left out, from the picture at the model's pixel budget.
-          Only 64: at other values the picture falls apart, in px.
+        * ``width``: Width of the video; if left out, from the picture at the model's pixel budget,
+          in px.
         * ``height``: Height of the video; if left out, from the picture at the model's pixel
-          budget. Only 64: at other values the picture falls apart, in px.
-        * ``num_frames``: Length of the video; the model was trained on 17 frames. Only 17: at other
-          values the picture falls apart.
+          budget, in px.
+        * ``num_frames``: Length of the video; the model was trained on 17 frames.
         * ``num_inference_steps``: Denoising steps; the time grows with them.
         * ``guidance_scale``: How closely the video follows the prompt; 1 turns guidance off and
           halves the time (12 of 15 models).
@@ -344,8 +345,8 @@ class FeatureCalls(ABC):
           as needed `weight_name`, `scale`, `component`, `revision`, `sha256`.
         * ``conditioning_scale``: How strongly pictures and skeletons bind the video (4 of 15
           models).
-        * ``keyframes``: Pictures that the video shows at moments between its ends, each a dict:
-          `image`, and `at` in seconds or `frame` counted from 0. Here at every 4th frame (12 of 15
+        * ``keyframes``: Pictures at moments of the video, each a dict: `image`, and `at` in seconds
+          or `frame` counted from 0. Which frames can have one depends on the model (12 of 15
           models).
         * ``loop``: True for a video that repeats without a cut.
         * ``seconds``: Length of the video in place of num_frames: the nearest that the model makes.
@@ -476,7 +477,8 @@ class FeatureCalls(ABC):
         Inputs:
 
         * ``prompt``: What the video shows, in words.
-        * ``image``: The character that moves.
+        * ``image``: The character that moves. Some models need none: their schema has it among the
+          optional ones.
         * ``guiding_video``: A video of a moving person, whose poses are followed. Give this or
           pose_video, not both.
         * ``pose_video``: A video of skeletons in OpenPose colours on black, used as it is. Give
@@ -498,9 +500,9 @@ class FeatureCalls(ABC):
         * ``negative_prompt``: What the video must not show; without effect at guidance_scale 1 (10
           of 12 models).
         * ``width``: Width of the video; if left out, from the shape of the picture or of the
-          motion. The authors trained it at 512x512 to 1024x1024, in px.
+          motion, in px.
         * ``height``: Height of the video; if left out, from the shape of the picture or of the
-          motion. The authors trained it at 512x512 to 1024x1024, in px.
+          motion, in px.
         * ``num_frames``: Length of the video; the model was trained on 49 frames.
         * ``num_inference_steps``: Denoising steps; the time grows with them.
         * ``guidance_scale``: How closely the video follows the prompt; 1 turns guidance off and

@@ -72,6 +72,11 @@ FEATURE_OPTIONS: Final[Mapping[str, Mapping[str, Any]]] = {
     "interpolate": {"keyframes": o.Keyframes},
 }
 """Further inputs of one feature, which not every model has, by parameter name."""
+END_OPTIONS: Final[Mapping[str, Any]] = {
+    "first_frame": o.FirstFrame,
+    "last_frame": o.LastFrame,
+}
+"""The ends of interpolation, which not every model needs."""
 LOOPING: Final = frozenset({"image_to_video", "interpolate"})
 """The features that can make a loop."""
 
@@ -92,8 +97,9 @@ class FeatureCommand:
     @property
     def __signature__(self) -> Signature:
         """The parameters of the command; typer makes the options of them."""
+        known = {**INPUT_OPTIONS, **(END_OPTIONS if self._more else {})}
         given: dict[str, tuple[Any, object]] = {
-            name: (INPUT_OPTIONS.get(name, o.Source), None) for name in self._inputs()
+            name: (known.get(name, o.Source), None) for name in self._inputs()
         }
         given |= {name: (option, None) for name, option in self._more.items()}
         if self.__name__ in LOOPING:
@@ -175,6 +181,6 @@ EXTEND_COMMAND: Final = ExtendCommand("extend", "Continue a video; the result ha
 FEATURE_COMMANDS: Final = (
     FeatureCommand("text_to_video", "Make a video from words."),
     FeatureCommand("image_to_video", "Make a video that begins with a picture."),
-    FeatureCommand("interpolate", "Make the video between two pictures."),
+    FeatureCommand("interpolate", "Make the video between pictures."),
     FeatureCommand("pose_guidance", "Make a pictured character move like a person in a video."),
 )

@@ -149,6 +149,7 @@ def _record(card: ModelCard, providers: list[str], found: Preflight | None) -> d
         "description": card.description,
         "features": sorted(card.features),
         "takes_keyframes": card.takes_keyframes,
+        "has_free_ends": card.has_free_ends,
         "providers": sorted(providers),
         "licence": card.licence,
         "use": card.terms.use.value,

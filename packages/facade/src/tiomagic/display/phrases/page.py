@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import Final
 
 from tiomagic.display.next_steps import PAGE
-from tiomagic.display.phrases.vocabulary import Surface, Vocabulary
+from tiomagic.display.phrases.vocabulary import PLACE, Surface, Vocabulary
 
 LABELS: Final[Mapping[str, str]] = MappingProxyType(
     {
@@ -75,6 +75,9 @@ class PageVocabulary:
 
     def name(self, parameter: str) -> str:
         """Return the label; one made of the name for a parameter of a plug-in's model."""
+        place = PLACE.fullmatch(parameter)
+        if place is not None:
+            return f"{self.name(place['list'])}, {int(place['index']) + 1}"
         words = parameter.removeprefix("num_").replace("_", " ")
         return LABELS.get(parameter) or f"{words[:1].upper()}{words[1:]}"
 

@@ -6,14 +6,13 @@ has its word at once.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
 from tiomagic.display.next_steps import SHELL
-from tiomagic.display.phrases.vocabulary import Surface
+from tiomagic.display.phrases.vocabulary import PLACE, Surface
 from tiomagic_domain.advice import NextStep
 
 SAME_ARGUMENT: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
@@ -31,9 +30,6 @@ SAME_ARGUMENT: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
     }
 )
 """Names of arguments in Python, with the parameters of commands that are given to them."""
-
-PLACE: Final = re.compile(r"(?P<list>\w+)\[(?P<index>\d+)\](?:\.\w+)?")
-"""The place of a picture in a list, which on a command line is one of several options."""
 
 WITHOUT_OPTION: Final[Mapping[NextStep, str]] = MappingProxyType(
     {

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import Protocol
+from typing import Final, Protocol
 
 from tiomagic.display.next_steps import PYTHON
 from tiomagic_domain.advice import NextStep
+
+PLACE: Final = re.compile(r"(?P<list>\w+)\[(?P<index>\d+)\](?:\.\w+)?")
+"""The place of a picture in a list, such as ``keyframes[1].at``."""
 
 
 class Surface(StrEnum):

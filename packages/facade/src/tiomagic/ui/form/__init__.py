@@ -3,6 +3,8 @@
 ``arguments``      Entries as arguments of a call, and which of them the user chose.
 ``fields``         The form as plain data: the entries of each parameter.
 ``first_choices``  What the user first chose, and for which model: each model's form fits it anew.
+``keyframe_rows``  Rows of keyframes: a picture each, with the second or the frame of the video that
+                   shows it.
 ``marks``          HTML within a form: its mark for the script of the page, problems, and buttons
                    that fill it.
 ``media_widgets``  Upload widgets for pictures and videos; Gradio shows the files, but never opens

@@ -6,14 +6,27 @@ The schema checks the arguments.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
-from typing import Any
+from types import MappingProxyType
+from typing import Any, Final
 
 from tiomagic.ui.form.fields import URL_OF, Field, Widget
-from tiomagic.ui.form.rows import collect_commits, collect_loras, number_in
+from tiomagic.ui.form.keyframe_rows import collect_keyframes
+from tiomagic.ui.form.rows import Row, collect_commits, collect_loras, number_in
 from tiomagic_domain.errors import Problem, ValidationError
 from tiomagic_domain.suggestions import shorten_repr
+
+COLLECTORS: Final[Mapping[Widget, Callable[[tuple[Row, ...], Mapping[str, Any]], Any]]] = (
+    MappingProxyType(
+        {
+            Widget.LORAS: collect_loras,
+            Widget.KEYFRAMES: collect_keyframes,
+            Widget.COMMITS: collect_commits,
+        }
+    )
+)
+"""What makes a value of the rows of a field."""
 
 
 def collect_arguments(fields: list[Field], entered: Mapping[str, Any]) -> dict[str, Any]:
@@ -73,10 +86,8 @@ def _rests(value: Any, resting: Any) -> bool:
 
 
 def _value(field: Field, entered: Mapping[str, Any]) -> Any:
-    if field.widget is Widget.LORAS:
-        return collect_loras(field.rows, entered)
-    if field.widget is Widget.COMMITS:
-        return collect_commits(field.rows, entered)
+    if field.widget in COLLECTORS:
+        return COLLECTORS[field.widget](field.rows, entered)
     value = entered.get(field.name)
     if isinstance(value, str) and not value.strip():
         # An emptied text overrides a default; without a default it means "not given".

@@ -1,7 +1,7 @@
 """The form of a model as plain data: the entries of each parameter, their labels and helps.
 
-A setting has one entry; a picture or video has two, the file and its address; LoRAs and versions of
-weights have rows.
+A setting has one entry; a picture or video has two, the file and its address; LoRAs, keyframes and
+versions of weights have rows.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from tiomagic.display.escaping import replace_invalid_characters
 from tiomagic.ui.form import rows
+from tiomagic.ui.form.keyframe_rows import are_keyframes, keyframe_rows
 from tiomagic.ui.form.wording import help_of, label_of, provenance_of
 from tiomagic.ui.web.uploads import FormFile
 from tiomagic_domain.catalogue.continuation import CONTINUED_VIDEO_ARGUMENT, LOOP_ARGUMENT
@@ -43,9 +44,15 @@ class Widget(StrEnum):
     VIDEO = "video"
     LORAS = "loras"
     """A row for each LoRA."""
+    KEYFRAMES = "keyframes"
+    """A row for each picture at a moment."""
     COMMITS = "commits"
     """A row for each repository of the model."""
     JSON = "json"
+
+
+ROWS: Final = frozenset({Widget.LORAS, Widget.KEYFRAMES, Widget.COMMITS})
+"""The widgets that consist of rows."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,7 +77,7 @@ class Field:
     step: float | None = None
     choices: tuple[Any, ...] = ()
     rows: tuple[rows.Row, ...] = ()
-    """The rows of LoRAs and of commits."""
+    """The rows of LoRAs, keyframes and commits."""
     required: bool = False
     expert: bool = False
     """True for a field in the collapsed section."""
@@ -81,11 +88,18 @@ class Field:
         return self.widget in {Widget.IMAGE, Widget.VIDEO}
 
     @property
+    def files(self) -> list[str]:
+        """The names of its entries that hold a file."""
+        if self.is_media:
+            return [self.name]
+        return [entry.name for row in self.rows for entry in row.entries if entry.is_picture]
+
+    @property
     def entries(self) -> list[str]:
         """The names of its entries, in order."""
         if self.is_media:
             return [self.name, URL_OF.format(name=self.name)]
-        if self.widget in {Widget.LORAS, Widget.COMMITS}:
+        if self.widget in ROWS:
             return [entry.name for row in self.rows for entry in row.entries]
         return [self.name]
 
@@ -94,8 +108,8 @@ class Field:
         """What each entry holds at first, as a browser writes it."""
         if self.is_media:
             return [self.value.as_entry() if self.value is not None else None, self.url]
-        if self.widget in {Widget.LORAS, Widget.COMMITS}:
-            return [entry.value for row in self.rows for entry in row.entries]
+        if self.widget in ROWS:
+            return [entry.initial for row in self.rows for entry in row.entries]
         if self.value is None:
             return [""]
         return [str(self.value) if self.widget is Widget.NUMBER else self.value]
@@ -103,8 +117,8 @@ class Field:
     @property
     def resting(self) -> list[Any]:
         """What each entry holds when nobody has chosen anything."""
-        if self.widget in {Widget.LORAS, Widget.COMMITS}:
-            return [entry.default for row in self.rows for entry in row.entries]
+        if self.widget in ROWS:
+            return [entry.resting for row in self.rows for entry in row.entries]
         if self.is_media:
             return [None, ""]
         if self.default is None:
@@ -121,10 +135,17 @@ def fields_of(schema: Schema, values: Mapping[str, Any] | None = None) -> list[F
             names that the schema lacks are ignored.
     """
     given = values or {}
-    # A list of pictures would be text, in which a visitor could name files of this machine.
-    shown = [p for p in schema.parameters if not p.holds_media and not _replaces_inputs(p, schema)]
+    shown = [p for p in schema.parameters if _has_place(p) and not _replaces_inputs(p, schema)]
     fields = [_field(parameter, given) for parameter in shown]
     return sorted(fields, key=lambda field: (field.expert, _place(field)))
+
+
+def _has_place(parameter: Parameter) -> bool:
+    """Return whether a form can show a parameter.
+
+    Any other list of pictures would be text, in which a visitor could name files of this machine.
+    """
+    return not parameter.holds_media or are_keyframes(parameter)
 
 
 def _replaces_inputs(parameter: Parameter, schema: Schema) -> bool:
@@ -145,7 +166,9 @@ def resting_entries(fields: list[Field]) -> list[Any]:
 
 def _place(field: Field) -> int:
     """Return the sort key of a field: required ones, then other media, then the rest."""
-    return 0 if field.required and not field.is_media else 1 if field.is_media else 2
+    if field.required and not field.is_media:
+        return 0
+    return 1 if field.is_media else 2 if field.widget is Widget.KEYFRAMES else 3
 
 
 def _field(parameter: Parameter, given: Mapping[str, Any]) -> Field:
@@ -185,6 +208,8 @@ def _rows(widget: Widget, parameter: Parameter, given: Mapping[str, Any]) -> tup
     match widget:
         case Widget.LORAS:
             return rows.lora_rows(parameter, given)
+        case Widget.KEYFRAMES:
+            return keyframe_rows(parameter, given)
         case Widget.COMMITS:
             return rows.commit_rows(parameter, given)
     return ()
@@ -200,7 +225,7 @@ def _first(widget: Widget, value: Any, default: Any) -> Any:  # noqa: PLR0911 - 
             return value if isinstance(value, FormFile) else None
         case Widget.SWITCH:
             return value if isinstance(value, bool) else default
-        case Widget.LORAS | Widget.COMMITS:
+        case Widget.LORAS | Widget.KEYFRAMES | Widget.COMMITS:
             return default
         case Widget.JSON | Widget.WORD_OR_OBJECT if isinstance(value, list | dict):
             return value
@@ -219,12 +244,8 @@ def _widget(parameter: Parameter) -> Widget:  # noqa: PLR0911 - one line a kind
             return Widget.VIDEO
         case Kind.BOOLEAN:
             return Widget.SWITCH
-        case Kind.LIST if rows.are_loras(parameter):
-            return Widget.LORAS
-        case Kind.OBJECT if rows.are_commits(parameter):
-            return Widget.COMMITS
         case Kind.LIST | Kind.OBJECT:
-            return Widget.JSON
+            return _rows_widget(parameter)
         case Kind.STRING if parameter.has_words:
             return Widget.WORD_OR_OBJECT
         case _ if parameter.choices:
@@ -233,6 +254,15 @@ def _widget(parameter: Parameter) -> Widget:  # noqa: PLR0911 - one line a kind
             return Widget.LINES if "prompt" in parameter.name else Widget.LINE
         case _:
             return Widget.SLIDER if _can_slide(parameter) else Widget.NUMBER
+
+
+def _rows_widget(parameter: Parameter) -> Widget:
+    if parameter.kind is Kind.LIST and rows.are_loras(parameter):
+        return Widget.LORAS
+    if are_keyframes(parameter):
+        return Widget.KEYFRAMES
+    has_commits = parameter.kind is Kind.OBJECT and rows.are_commits(parameter)
+    return Widget.COMMITS if has_commits else Widget.JSON
 
 
 def _can_slide(parameter: Parameter) -> bool:

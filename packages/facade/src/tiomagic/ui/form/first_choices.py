@@ -13,6 +13,7 @@ from typing import Any, Final, Self
 
 from tiomagic.ui.form.arguments import collect_arguments
 from tiomagic.ui.form.fields import fields_of
+from tiomagic.ui.form.keyframe_rows import is_finished
 from tiomagic_domain.catalogue import ModelCard, models
 from tiomagic_domain.features import Feature
 from tiomagic_domain.requests.asked_sizes import resolve_asked_sizes
@@ -21,6 +22,7 @@ from tiomagic_domain.requests.carrying import (
     CarryChange,
     carry_over,
 )
+from tiomagic_domain.schema.keyframes import KEYFRAMES
 from tiomagic_domain.schema.sizes import ASPECT, RESOLUTION, SECONDS
 
 SHARED_PARAMETERS: Final = frozenset({"prompt", "negative_prompt", "seed"})
@@ -94,6 +96,9 @@ def find_first_choices(
     fields = [f for f in fields_of(card.schema(feature), began) if not f.is_media]
     fields = [f for f in fields if f.name not in SHARED_PARAMETERS]
     chosen = collect_arguments(fields, entered)
+    if KEYFRAMES in chosen:
+        # A model can be asked about the others alone.
+        chosen[KEYFRAMES] = [one for one in chosen[KEYFRAMES] if is_finished(one)]
     now = {f.name: f.default for f in fields} | chosen
     kept: list[FirstChoice] = []
     for choice in before:
@@ -102,7 +107,7 @@ def find_first_choices(
         if as_it_was and not choice.settings & claimed:
             kept.append(choice)
     of_before = {name for choice in kept for name in choice.shown}
-    new = {name: value for name, value in chosen.items() if name not in of_before}
+    new = {name: value for name, value in chosen.items() if name not in of_before and value != []}
     sides: dict[str, Any] = {name: new.pop(name) for name in SIDES if name in new}
     groups = [sides] if sides else []
     groups += [{name: value} for name, value in new.items()]

@@ -1,5 +1,7 @@
 """Rows of a form: a LoRA each, and the version of each repository of a model.
 
+``keyframe_rows`` has those of pictures at moments.
+
 An entry of a row is named ``loras-0-source`` or ``revisions-0``. What a row cannot show of a LoRA
 of a recipe, such as its digest, stays with it as long as its source stays.
 """
@@ -11,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from tiomagic.display.escaping import replace_invalid_characters
+from tiomagic.ui.web.uploads import FormFile
 from tiomagic_domain.schema.parameter import Kind, Parameter
 
 LORA_ROWS: Final = 4
@@ -36,6 +39,21 @@ class RowEntry:
     default: str = ""
     """The text when nobody has chosen anything."""
     placeholder: str = ""
+    is_picture: bool = False
+    """True for an upload, whose initial value is ``file``."""
+    file: FormFile | None = None
+
+    @property
+    def initial(self) -> Any:
+        """What it holds at first, as a browser writes it."""
+        if self.is_picture:
+            return None if self.file is None else self.file.as_entry()
+        return self.value
+
+    @property
+    def resting(self) -> Any:
+        """What it holds when nobody has chosen anything."""
+        return None if self.is_picture else self.default
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +62,7 @@ class Row:
 
     entries: tuple[RowEntry, ...]
     kept: Mapping[str, Any] = field(default_factory=dict)
-    """The whole LoRA that the row began with."""
+    """The whole LoRA or keyframe that the row began with."""
 
 
 def are_loras(parameter: Parameter) -> bool:
@@ -86,7 +104,7 @@ def _lora_row(name: str, at: int, lora: Mapping[str, Any], given: Mapping[str, A
             label=label,
             placeholder=placeholder,
             default=default,
-            value=default if first is None else _text(first),
+            value=default if first is None else text_of(first),
         )
 
     return Row(
@@ -118,7 +136,7 @@ def commit_rows(parameter: Parameter, given: Mapping[str, Any]) -> tuple[Row, ..
                 part=part.name,
                 label=f"Version of {part.name}",
                 placeholder="a commit, branch or tag",
-                value="" if first is None else _text(first),
+                value="" if first is None else text_of(first),
             )
         )
     return tuple(Row(entries=(entry,)) for entry in made)
@@ -167,7 +185,7 @@ def number_in(text: str) -> int | float | str:
     return text
 
 
-def _text(value: object) -> str:
+def text_of(value: object) -> str:
     """Return an initial value as text; nothing for what is no text and no number."""
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         return ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import gradio as gr
 
@@ -14,6 +14,13 @@ from tiomagic.ui.form.fields import URL_OF, Field, Widget
 from tiomagic.ui.form.marks import notice, problem
 from tiomagic.ui.form.rows import RowEntry
 from tiomagic.ui.form.wording import choice_label
+
+ROW_CLASSES: Final = {Widget.LORAS: "tm-lora", Widget.KEYFRAMES: "tm-keyframe"}
+"""The class of rows of which the style shows one empty one."""
+ROW_HEIGHT: Final = 140
+"""Pixels of a picture in a row."""
+NARROW: Final = frozenset({"weight_name", "scale", "at", "frame"})
+"""The parts of a row that are short."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +61,9 @@ def build_form(
                             made[field.name], slots[field.name] = _entry(field, serial)
                 continue
             for field in group:
+                if field.rows:
+                    made[field.name], slots[field.name] = _lay_out_rows(field, serial)
+                    continue
                 hint = example if field.name == "prompt" else ""
                 made[field.name], slots[field.name] = _entry(field, serial, hint)
                 below(field.name)
@@ -62,10 +72,7 @@ def build_form(
     expert = [field for field in fields if field.expert]
     if expert:
         with gr.Accordion("Expert settings", open=False):
-            place([field for field in expert if not field.rows])
-            for field in expert:
-                if field.rows:
-                    made[field.name], slots[field.name] = _lay_out_rows(field, serial)
+            place(sorted(expert, key=lambda field: bool(field.rows)))
     entries = [component for field in fields for component in made[field.name]]
     return FormComponents(entries, [slots[field.name] for field in fields])
 
@@ -102,17 +109,28 @@ def _slot(field: Field) -> Any:
 
 def _lay_out_rows(field: Field, serial: int) -> tuple[list[Any], Any]:
     components = []
-    with gr.Accordion(field.label, open=any(row.kept for row in field.rows)):
+    with gr.Accordion(field.label, open=field.initial != field.resting):
         gr.Markdown(field.help, elem_classes="tm-help")
         for row in field.rows:
-            with gr.Row(elem_classes="tm-lora" if field.widget is Widget.LORAS else None):
+            with gr.Row(elem_classes=ROW_CLASSES.get(field.widget)):
                 components += [_row_entry(entry, serial) for entry in row.entries]
         slot = _slot(field)
     return components, slot
 
 
 def _row_entry(entry: RowEntry, serial: int) -> Any:
-    wide = entry.part not in {"weight_name", "scale"}
+    if entry.is_picture:
+        return media_widgets.picture(
+            entry.file,
+            label=entry.label,
+            elem_id=f"field-{entry.name}",
+            key=f"{entry.name}-{serial}",
+            interactive=True,
+            height=ROW_HEIGHT,
+            scale=3,
+            min_width=180,
+        )
+    wide = entry.part not in NARROW
     return gr.Textbox(
         entry.value,
         label=entry.label,

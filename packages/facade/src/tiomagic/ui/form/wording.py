@@ -11,7 +11,7 @@ from tiomagic_domain.schema.parameter import UNSET, Parameter, describe_range
 from tiomagic_domain.suggestions import shorten_repr
 
 _FOR_PROGRAMS: Final = re.compile(
-    r", each a dict:.*$| \(docs/[^)]*\)|\s*An object sets each option\."
+    r", each a dict:.*?(?=\. |\.?$)| \(docs/[^)]*\)|\s*An object sets each option\."
     r"|; a recipe names those that were used"
 )
 """What a description says to programs only."""
