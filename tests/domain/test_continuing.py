@@ -26,6 +26,7 @@ VACE = models()["wan2.1-vace-1.3b"]
 ONE_FRAME = replace(VACE, context_frames=1)
 SEVENTEEN = replace(VACE, context_frames=17)
 LAST_MISSING = replace(VACE, shows_last_frame=False)
+ONLY_BETWEEN = models()["wan2.1-flf2v-14b-720p"]
 ONLY_WORDS = models()["cogvideox-5b"]
 ONLY_PICTURES = models()["cogvideox-5b-image-to-video"]
 
@@ -290,6 +291,12 @@ class TestGeneration:
         assert job.feature is Feature.INTERPOLATE
         assert job.arguments["first_frame"] == job.arguments["last_frame"]
         assert job.facts["seam"]["ratio"] == 1.5
+
+    def test_a_model_that_only_interpolates_makes_a_loop_of_a_picture(self, generation):
+        """It is not asked whether it can begin with a picture alone."""
+        given = {"image": "star.png", "loop": True}
+        job = self.submit(generation, Feature.IMAGE_TO_VIDEO, ONLY_BETWEEN.name, **given)
+        assert (job.feature, job.model) == (Feature.INTERPOLATE, ONLY_BETWEEN.name)
 
     @pytest.mark.parametrize(
         ("feature", "model", "arguments", "said"),

@@ -68,6 +68,30 @@ class Continuation:
         return 1 if self.context is None else self.context.frames
 
 
+def feature_to_serve(
+    name: object,
+    feature: Feature,
+    arguments: Mapping[str, object],
+    *,
+    catalogue: Mapping[str, ModelCard] | None = None,
+) -> Feature:
+    """Return what the model of a call has to do: a loop of a picture is an interpolation.
+
+    A model that does not interpolate is asked for the feature of the call, and
+    :func:`loop_as_interpolation` says then what it lacks.
+
+    Args:
+        name: Of the model, as the caller gave it.
+        feature: Of the call.
+        arguments: Of the caller, not checked yet.
+        catalogue: The models; None for every known one.
+    """
+    if feature is not Feature.IMAGE_TO_VIDEO or not wants_loop(arguments):
+        return feature
+    able = models_for(Feature.INTERPOLATE, catalogue=catalogue)
+    return Feature.INTERPOLATE if name in able else feature
+
+
 def loop_as_interpolation(
     feature: Feature,
     card: ModelCard,

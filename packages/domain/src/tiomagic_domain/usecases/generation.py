@@ -33,7 +33,7 @@ from tiomagic_domain.ports.video_joiner import VideoJoiner
 from tiomagic_domain.preflight.judgement import TOKEN
 from tiomagic_domain.preflight.preflight import Preflight
 from tiomagic_domain.progress import ProgressSink, ignore_progress
-from tiomagic_domain.requests.continuing import loop_as_interpolation
+from tiomagic_domain.requests.continuing import feature_to_serve, loop_as_interpolation
 from tiomagic_domain.requests.preparation import Preparation
 from tiomagic_domain.requests.rerun import RerunCall, build_rerun_call
 from tiomagic_domain.usecases.consent import AcceptedTerms, accept_nothing, require_consent
@@ -272,7 +272,8 @@ class Generation(JobRuns):
         runner = find_provider(self._providers, provider)
         able = runner.capabilities()
         name, known = model or able.default_model, self._catalogue
-        card = find_model(name, feature, provider, runs=able.runs, catalogue=known)
+        wanted = feature_to_serve(name, feature, arguments, catalogue=known)
+        card = find_model(name, wanted, provider, runs=able.runs, catalogue=known)
         feature, arguments = loop_as_interpolation(
             feature, card, arguments, runs=able.runs, catalogue=known
         )

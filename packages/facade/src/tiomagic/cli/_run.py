@@ -93,7 +93,7 @@ def run_feature(
             )
         _set_provider(tm, recipe)
         name = model or (str(recipe["model"]) if recipe else tm.get_default_model())
-        arguments = {**_arguments(feature, name, options, assignments), **more}
+        arguments = {**_arguments(feature, name, options, assignments, more), **more}
         # Before the run, which may take hours.
         target = check_target(manner.output)
         previews = find_preview(output, manner.preview, waits=manner.wait)
@@ -232,13 +232,17 @@ def _arguments(
     model: str,
     options: Mapping[str, str | None],
     assignments: list[str] | None,
+    more: Mapping[str, object],
 ) -> dict[str, Any]:
-    """Return the arguments that the command line gives."""
+    """Return the arguments that the command line gives as texts."""
     from tiomagic.api.models import find_schema  # noqa: PLC0415  # The same.
     from tiomagic.cli._text_input import read_prompt  # noqa: PLC0415  # Not for --help.
     from tiomagic.cli._values import parse_arguments  # noqa: PLC0415  # The same.
+    from tiomagic_domain.catalogue import find_feature  # noqa: PLC0415  # The same.
+    from tiomagic_domain.requests.continuing import feature_to_serve  # noqa: PLC0415  # The same.
 
-    known, prompt = find_schema(feature, model), options["prompt"]
+    wanted = feature_to_serve(model, find_feature(feature), more)
+    known, prompt = find_schema(wanted, model), options["prompt"]
     texts = {**options, "prompt": None if prompt is None else read_prompt(prompt)}
     return parse_arguments(known, texts, assignments or [])
 
