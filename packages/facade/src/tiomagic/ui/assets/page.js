@@ -36,11 +36,16 @@
   document.addEventListener(
     "click",
     (event) => {
+      // The question is longer than the button was, which may so have moved away from under it.
+      if (asked && event.detail > 1) {
+        event.stopPropagation();
+        event.preventDefault();
+        return;
+      }
       const question = questionOf(within(event, "[data-confirm]"));
       const isAnswer = question && question === asked;
-      if (question && (!isAnswer || event.detail > 1)) event.stopPropagation();
-      if (!isAnswer) ask(question);
-      else if (event.detail <= 1) ask(null);
+      if (question && !isAnswer) event.stopPropagation();
+      ask(isAnswer ? null : question);
     },
     true,
   );
