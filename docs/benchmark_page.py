@@ -206,6 +206,26 @@ def _accelerations(result: Result) -> Iterator[str]:
         yield render_table_row(title, str(others[name]["steps"]), *_decibels(others[name]))
 
 
+def _quantization(result: Result) -> Iterator[str]:
+    count = len(result["prompts"])
+    yield f"{count} videos of `{result['model']}` in {result['steps']} steps, with the weights of"
+    yield "one kind of layer in a format, against those with full weights."
+    yield ""
+    yield from render_table_head("layers", "format", "PSNR, median", "least", "SSIM, median")
+    for one in result["rows"]:
+        cells = (one["layers"], f"`{one['format']}`", *_decibels(one), f"{one['ssim_median']:.4f}")
+        yield render_table_row(*cells)
+    yield ""
+    yield "One layer in a true shape of Wan 2.1 1.3B, with random weights: how far its output is"
+    yield "from the exact one (signal to noise)."
+    yield ""
+    kinds = list(dict.fromkeys(one["layer"] for one in result["layers"]))
+    found = {(one["format"], one["layer"]): one["snr_db"] for one in result["layers"]}
+    yield from render_table_head("format", *kinds)
+    for format_ in dict.fromkeys(one["format"] for one in result["layers"]):
+        yield render_table_row(f"`{format_}`", *(f"{found[format_, kind]} dB" for kind in kinds))
+
+
 def _decibels(one: Result) -> tuple[str, str]:
     """Return the median and the least as words."""
     return f"{one['psnr_db_median']} dB", f"{one['psnr_db_least']} dB"
@@ -310,6 +330,7 @@ SECTIONS: tuple[tuple[str, str, Callable[[Result], Iterator[str]]], ...] = (
     ("More large models on a GPU", "gpu_pipelines_more", _gpu),
     ("From the files to the GPU", "loading", _loading),
     ("Difference between `fast` and `exact`", "accelerations", _accelerations),
+    ("What weights in fewer bits lose", "quantization", _quantization),
     ("What tiomagic adds to a pipeline", "overhead", _overhead),
     ("Previews", "previews", _previews),
     ("Start", "startup", _startup),

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 
 from docs.tables import render_table_head, render_table_row
 
 from tiomagic_domain.catalogue import ModelCard, models
+from tiomagic_domain.catalogue.quantization import QUALITIES
 from tiomagic_local.runtime.memory_plan import (
     IN_MAIN_MEMORY,
     ON_DEVICE,
     Demand,
     MemoryPlan,
+    choose_memory_plan,
     demand_of,
 )
+from tiomagic_local.runtime.quality import choose_weights_and_plan
 
 SIZES = ((832, 480, 81), (1280, 720, 81), (768, 512, 121))
 """Width, height and frames beside a model's own."""
@@ -45,6 +49,23 @@ changes the video a little.
 
 """
 
+CARDS_SECTION = """\
+
+## What a consumer card gets
+
+The plan that `memory="auto"` takes on a card by [`quality`](weights.md#weights-in-fewer-bits), at
+the first size of the model, with the memory that it needs in GiB. Without a format the weights are
+full.
+
+"""
+CARDS = (8, 12, 16, 24)
+"""Nominal GiB."""
+USABLE = 0.93
+"""The part of a card's memory that a process can use."""
+CONSUMER_MODELS = (
+    *("wan2.1-t2v-14b", "wan2.2-i2v-a14b", "wan2.1-vace-14b", "ltx-2", "wan2.2-animate-14b"),
+)
+
 RECOUNT_SECTION = """\
 
 ## Count again
@@ -71,7 +92,27 @@ uv run python benchmarks/gpu_pipelines.py --modes plain exact --steps 3 --peaks
 
 def render_memory() -> str:
     """Return the page."""
-    return INTRODUCTION + "\n".join(_table()) + "\n" + RECOUNT_SECTION
+    tables = INTRODUCTION + "\n".join(_table()) + "\n" + CARDS_SECTION + "\n".join(_cards())
+    return tables + "\n" + RECOUNT_SECTION
+
+
+def _cards() -> Iterator[str]:
+    yield from render_table_head("model", "`quality`", *(f"{gib} GB" for gib in CARDS))
+    for name in CONSUMER_MODELS:
+        for quality, allowed in QUALITIES.items():
+            cells = (_on_card(models()[name], allowed, gib * USABLE) for gib in CARDS)
+            yield render_table_row(f"`{name}`" if not allowed else "", f"`{quality}`", *cells)
+
+
+def _on_card(card: ModelCard, allowed: tuple[str, ...], free_gib: float) -> str:
+    settings = next(_sizes(card))
+    choose = partial(choose_memory_plan, device="cuda", free_gib=free_gib)
+    found = choose_weights_and_plan(card, settings, choose, files={}, allowed=allowed)
+    if found.estimated_gib is None:
+        return "does not fit"
+    formats = "".join(f"{one}, " for one in set(found.quantization.values()))
+    tiles = " in tiles" if found.tiles else ""
+    return f"{formats}`{found.plan}`{tiles}: {found.estimated_gib:.1f}"
 
 
 def _table() -> Iterator[str]:

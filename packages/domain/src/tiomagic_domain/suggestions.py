@@ -56,8 +56,8 @@ _WORDS: Final[Mapping[tuple[str, ...], str]] = MappingProxyType(
         " denoising_strength image_strength",
         ("loras",): "lora lora_weights activated_loras adapters lora_path lora_paths",
         ("memory",): "offload cpu_offload vram low_vram memory_mode memory_profile enable_offload",
-        ("acceleration",): "teacache tea_cache speed fast turbo quantization torch_compile"
-        " attention_backend",
+        ("acceleration",): "teacache tea_cache speed fast turbo torch_compile attention_backend",
+        ("quantization",): "quantize quantise quantization_config load_in_8bit load_in_4bit",
         ("revisions",): "revision commit commits",
         ("text_to_video",): "t2v txt2vid text2video",
         ("image_to_video",): "i2v img2vid image2video",

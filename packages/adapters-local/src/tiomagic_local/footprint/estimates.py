@@ -31,6 +31,9 @@ KEPT_GIB = 2 * 12e6 / 2**30
 READING = 3.0
 """A quantized weight is read in fp32 and then rounded to 16 bits: so many times its 16 bits."""
 
+LARGEST_MATRIX_GIB = 0.15
+"""More than any matrix of a linear layer here, in 16 bits. Of a table only some rows are read."""
+
 NOTHING: Coefficients = (0.0,) * 5
 
 
@@ -96,14 +99,18 @@ class Estimate:
         Args:
             sizes: GiB of their weights in memory.
         """
-        sizes = {name: gib for name, gib in sizes.items() if name in self.weights}
+        sizes = {name: gib for name, gib in sizes.items() if self.weights.get(name)}
         shares = {name: gib / self.weights[name] for name, gib in sizes.items()}
-        leaves = {name: leaf * shares.get(name, 1.0) for name, leaf in self.leaves.items()}
+        # The largest layer of an encoder is its table of words, which may stay full.
+        leaves = {
+            name: leaf * (shares.get(name, 1.0) if name.startswith("transformer") else 1.0)
+            for name, leaf in self.leaves.items()
+        }
         reading: dict[str, float] = {}
         for name, share in shares.items():
             if share < 1:
                 phase = "denoise" if name.startswith("transformer") else "text"
-                full = READING * self.leaves.get(name, 0.0)
+                full = READING * min(self.leaves.get(name, 0.0), LARGEST_MATRIX_GIB)
                 reading[phase] = max(reading.get(phase, 0.0), full)
         return replace(self, weights={**self.weights, **sizes}, leaves=leaves, reading=reading)
 

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from tiomagic_domain.catalogue import ModelCard
 from tiomagic_domain.catalogue.kv_cache import CACHE_SETTING, IN_MAIN_MEMORY, ON_DEVICE
+from tiomagic_domain.catalogue.quantization import read_quantization
 from tiomagic_domain.ports.preflight import (
     PlanNeed,
     RunConditions,
@@ -23,7 +24,8 @@ from tiomagic_local.options import LocalOptions
 from tiomagic_local.preflight.machine import MachineFacts
 from tiomagic_local.preflight.run_time import CORE_FLOPS, estimate_run_time, gpu_flops
 from tiomagic_local.preflight.stored_weights import StoredWeights, find_stored_weights
-from tiomagic_local.runtime.memory_plan import RESERVE_GIB, Demand, MemoryPlan, demand_of
+from tiomagic_local.runtime.memory_plan import RESERVE_GIB, Demand, MemoryPlan
+from tiomagic_local.runtime.quality import demand_in
 from tiomagic_local.torch_env.devices import group_members
 from tiomagic_local.weights.single_file import find_file_sizes
 
@@ -152,9 +154,10 @@ def _plans(
     wanted = str(settings.get("memory") or "auto")
     if device.name == "mps":
         wanted = MemoryPlan.RESIDENT.value
-    demand = demand_of(card, settings, sizes=sizes)
+    formats = read_quantization(settings.get("quantization"))
+    demand = demand_in(card, settings, formats, sizes)
     cache = _cache_place(demand, settings)
-    held = demand.model if sizes else needs
+    held = demand.model if sizes or formats else needs
     waits = demand.cache_gib if cache == IN_MAIN_MEMORY and not needs.is_smaller else 0.0
     return tuple(
         PlanNeed(

@@ -21,10 +21,19 @@ would find fp8.
 A weight that is no matrix of a linear layer or an embedding, that the library keeps in fp32, or
 whose factors are for columns or blocks, is turned into the type of the run when it is loaded.
 
+Weights can also be made from full ones: each is rounded as it is read from its file, and written
+into a cache beside the hub's, from which the next load reads it. The cache is safetensors, keyed by
+the source, the format and the version of the rounding.
+
 LoRA: low-rank changes lie beside the layer, as ever. All others are added to a weight each time it
 is read, because there is no full weight that they could be added to.
 
 ``assembling``  Puts stored tensors into a model without values.
+``components``  Loads a component in a format, making its files the first time.
 ``layers``      Linear layers and embeddings that keep their weight as it is stored.
+``made_files``  Files of weights that were made from full ones, so that the next load reads the
+                small ones.
+``rounding``    Rounds full weights to the formats that are made when a model is loaded.
+``selection``   Which weights of a component are kept in fewer bits, and what is left of its size.
 ``tensors``     Tensors as they are stored, and their renaming by diffusers.
 """

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import torch
@@ -33,8 +33,9 @@ def assemble(
     full: dict[str, torch.Tensor] = {}
     stored: dict[str, StoredTensor] = {}
     values: Any
+    tied = _tied(model)
     for name, wanted in model.state_dict().items():
-        tensor = loaded[name]
+        tensor = loaded[name if name in loaded else tied.get(name, name)]
         wide = bool(set(name.split(".")).intersection(kept))
         if isinstance(tensor, StoredTensor) and not wide and _takes(model, name):
             if tensor.shape != tuple(wanted.shape):
@@ -47,14 +48,24 @@ def assemble(
             values = tensor.full().reshape(wanted.shape)
         full[name] = values.to(torch.float32 if wide else dtype).contiguous()
     model.load_state_dict(full, strict=False, assign=True)
+    layers: dict[int, torch.nn.Module] = {}
     for name, tensor in stored.items():
         owner, _, attribute = name.removesuffix(WEIGHT).rpartition(".")
         parent = model.get_submodule(owner)
-        made = stored_layer(getattr(parent, attribute), tensor, dtype)
+        made = layers.get(id(tensor)) or stored_layer(getattr(parent, attribute), tensor, dtype)
         assert made is not None, "asked before"
+        # Two names of one weight stay one layer.
+        layers[id(tensor)] = made
         setattr(parent, attribute, made)
     made_model: torch.nn.Module = model.eval()
     return made_model
+
+
+def _tied(model: Any) -> Mapping[str, str]:
+    """Return the names of weights that are the same as another one, and the other one's."""
+    given = getattr(model, "_tied_weights_keys", None) or {}
+    tied = dict(given) if isinstance(given, Mapping) else {}
+    return tied | {other: name for name, other in tied.items()}
 
 
 def _takes(model: Any, name: str) -> bool:

@@ -11,6 +11,9 @@
                      without torch.
 ``pipeline_cache``   The pipeline cache: keeps the last loaded model, and runs one generation at a
                      time.
+``quality``          Chooses the memory plan together with the formats of the weights. Pure,
+                     without torch.
+``quantized_parts``  Loads the components of a pipeline that a run keeps in fewer bits.
 ``run``              Runs a request: from the job to the finished mp4, here and in rented
                      containers.
 ``vae_tiling``       Switches a VAE between tiles and whole frames, for each call.

@@ -60,7 +60,7 @@ def identify_components(
             folder = weights.folder / name
         if None not in kind and folder.is_dir():
             type_ = "float32" if name in fp32 else str(dtype).removeprefix("torch.")
-            found[name] = (*kind, type_, *_contents(folder))
+            found[name] = (*kind, type_, *identify_files(folder))
     return found
 
 
@@ -116,6 +116,11 @@ def lying_on(parts: Mapping[str, torch.nn.Module], device: torch.device) -> floa
     # The encoder and its embedding may be two names of one tensor.
     here = {id(tensor): tensor.nbytes for tensor in tensors if tensor.device.type == device.type}
     return sum(here.values()) / GIB
+
+
+def identify_files(folder: Path) -> Identity:
+    """Return the identity of the files that a component is loaded from, without reading weights."""
+    return tuple(_contents(folder))
 
 
 def _contents(folder: Path) -> Iterator[tuple[str, object]]:

@@ -58,7 +58,7 @@ def load_pipeline(
     types = {"default": dtype} | dict.fromkeys(fp32, torch.float32)
     here = dict(loaded or {})
     with silence_libraries(), _shards_in_parallel():
-        with _translate_loading_errors(weights):
+        with translate_loading_errors(weights):
             parts = here | _parts(weights, types, dtype, without=here)
             parts |= _not_there(weights, getattr(diffusers, pipeline), without=parts)
             if components is not None:
@@ -115,8 +115,12 @@ def _shards_in_parallel() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _translate_loading_errors(weights: Weights) -> Iterator[None]:
-    """Translate the libraries' errors about damaged or missing files."""
+def translate_loading_errors(weights: Weights) -> Iterator[None]:
+    """Translate the libraries' errors about damaged or missing files.
+
+    Raises:
+        ConfigurationError: with the weights and the first line of the error.
+    """
     try:
         yield
     except (OSError, ValueError, RuntimeError, KeyError, TypeError) as error:

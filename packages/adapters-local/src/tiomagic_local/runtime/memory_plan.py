@@ -16,7 +16,7 @@ layer's part, which takes about as long as bringing the weights of the layers.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
@@ -177,6 +177,9 @@ class MemoryChoice:
     cache: str | None = None
     """Where the KV cache waits, ``gpu`` or ``ram``; None for a model without one, and where all
     memory is one."""
+
+    quantization: Mapping[str, str] = field(default_factory=dict)
+    """The format of each group of components that is kept in fewer bits."""
 
     def to_dict(self) -> dict[str, Any]:
         """Return the choice for a job's record."""

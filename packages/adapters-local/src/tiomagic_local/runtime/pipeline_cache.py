@@ -23,8 +23,8 @@ from tiomagic_local.runtime.memory_plan import (
     MemoryChoice,
     MemoryPlan,
     choose_memory_plan,
-    demand_of,
 )
+from tiomagic_local.runtime.quality import choose_weights_and_plan, demand_in, list_allowed
 from tiomagic_local.torch_env.devices import group_members, measure_peak_memory
 from tiomagic_local.torch_env.imports import pause_garbage_collection
 from tiomagic_local.weights.locate import Weights, find_weights, local_folder
@@ -185,10 +185,10 @@ class Runtime:
         device = choose_device(self._options.device)
         commits = tuple(card.repositories.items())
         model = (card.name, commits, local_folder(card, self._options), str(device))
-        same = self._loaded is not None and self._key is not None and self._key[:-1] == model
+        same = self._loaded is not None and self._key is not None and self._key[:-2] == model
         found = None if same else self._find(card, device, progress)
         choice = self._choose(card, settings, device, found)
-        key = (*model, choice.plan)
+        key = (*model, tuple(sorted(choice.quantization.items())), choice.plan)
         if self._loaded is None or self._key != key:
             # The same model where another plan fits.
             found = found or self._find(card, device, progress)
@@ -261,9 +261,11 @@ class Runtime:
         found: ModelSources,
         progress: ProgressSink,
     ) -> None:
+        import torch
+
         from tiomagic_local.acceleration.apply import Accelerator
         from tiomagic_local.acceleration.components import transformers
-        from tiomagic_local.runtime.loader import load_pipeline
+        from tiomagic_local.runtime.loader import load_pipeline, translate_loading_errors
         from tiomagic_local.runtime.lora_adapters import LoraAdapters
         from tiomagic_local.runtime.vae_tiling import Tiling
 
@@ -274,6 +276,11 @@ class Runtime:
         loras = find_loras(card.loras, self._options, progress=progress, **kept)
         progress(Progress(phase=Phase.LOADING))
         self._device = device
+        loaded, quantized = found.kept, self._quantized(choice, progress)
+        if quantized:
+            types = dict.fromkeys(engine.fp32, torch.float32)
+            with translate_loading_errors(weights):
+                loaded = quantized.load(weights, types, dtype)
         self._pipeline = load_pipeline(
             weights,
             pipeline=engine.pipeline,
@@ -282,14 +289,17 @@ class Runtime:
             device=device,
             plan=choice.plan,
             components=options.components,
-            loaded=found.kept,
+            loaded=loaded,
         )
-        self._identities = found.identities
+        # A component in a format is loaded anew for the next model.
+        self._identities = {} if quantized else found.identities
         self._adapters = LoraAdapters(self._pipeline)
         self._accelerator = Accelerator(
             self._pipeline, device=device, dtype=dtype, masked=options.masked
         )
         facts = _facts(device, dtype, choice, weights)
+        if quantized:
+            facts["quantization"] = quantized.facts()
         if loras:
             facts["weights"]["loras"] = self._adapters.apply_permanently(loras)
         made = engine(self._pipeline, card)
@@ -300,7 +310,19 @@ class Runtime:
             facts=facts,
             revisions={**weights.revisions, **revisions_of(loras)},
             fallback_plan=choice.fallback_plan,
+            quantization=choice.quantization,
         )
+
+    def _quantized(self, choice: MemoryChoice, progress: ProgressSink) -> Any:
+        """Return what loads the components that are kept in fewer bits; None for none."""
+        if not choice.quantization:
+            return None
+        from tiomagic_local.runtime.quantized_parts import QuantizedParts, made_weights_folder
+
+        def say(text: str) -> None:
+            progress(Progress(phase=Phase.LOADING, note=text))
+
+        return QuantizedParts(choice.quantization, cache=made_weights_folder(), say=say)
 
     def _choose(
         self,
@@ -311,23 +333,26 @@ class Runtime:
     ) -> MemoryChoice:
         from tiomagic_local.torch_env.devices import free_memory_gib
 
-        demand = demand_of(card, settings, sizes=find_file_sizes(self._options))
         free = free_memory_gib(device)
-        # This model's own weights may lie in the memory that they would be counted against.
+        files = find_file_sizes(self._options)
+        # This model's own weights may be in the memory that they would be counted against.
         if free is not None and found is not None:
             free += lying_on(found.kept, device)
         elif free is not None and self._key is not None and self._key[-1] is MemoryPlan.RESIDENT:
-            free += demand.model.weights_gib
+            assert self._loaded is not None, "what has a key is loaded"
+            formats = self._loaded.quantization
+            free += demand_in(card, settings, formats, files).model.weights_gib
         wanted = str(settings.get("memory", "auto"))
-        tiles = bool(settings.get(VAE_TILES_SETTING, False))
-        return choose_memory_plan(
-            demand,
+        choose = partial(
+            choose_memory_plan,
             device=str(device),
             free_gib=free,
             wanted=wanted,
-            tiles=tiles,
+            tiles=bool(settings.get(VAE_TILES_SETTING, False)),
             cache=str(settings.get(CACHE_SETTING, "auto")),
         )
+        allowed = list_allowed(settings, str(device), free)
+        return choose_weights_and_plan(card, settings, choose, files=files, allowed=allowed)
 
     def _drop(self) -> None:
         """Drop the cached model and release its memory."""

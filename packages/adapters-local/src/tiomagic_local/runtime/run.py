@@ -178,6 +178,8 @@ def _make_clip(
             if error.code != ErrorCode.OUT_OF_MEMORY or smaller is None or failed:
                 raise
             failed = loaded.facts["memory"]["plan"]
+            if loaded.quantization:
+                settings["quantization"] = dict(loaded.quantization)
             # The error refers to the pipeline, whose memory the retry needs.
             del loaded
         # The last try is the smallest there is.
@@ -237,6 +239,9 @@ def _pinned(job: Job, loaded: Loaded) -> Job:
     pinned: dict[str, Any] = {}
     if loaded.loras:
         pinned["loras"] = [lora_of(fact).to_dict() for fact in loaded.loras]
+    if loaded.quantization:
+        # What quality had this machine take is what another one must take.
+        pinned["quantization"] = dict(loaded.quantization)
     if loaded.revisions:
         pinned["revisions"] = dict(loaded.revisions)
     return replace(job, optional_args={**job.optional_args, **pinned}) if pinned else job

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from types import MappingProxyType
 
-from tiomagic_domain.catalogue import acceleration
+from tiomagic_domain.catalogue import acceleration, quantization
 from tiomagic_domain.features import VISIBLE
 from tiomagic_domain.schema.parameter import UNSET, Kind, Parameter
 
@@ -29,6 +29,42 @@ MEMORY = Parameter(
     description="What is on the device during the run: all weights, one component at a time, or "
     "small groups; auto takes the fastest that fits.",
 )
+
+QUANTIZATION = Parameter(
+    name="quantization",
+    kind=Kind.STRING,
+    required=False,
+    default=quantization.NONE,
+    choices=(quantization.NONE, *quantization.FORMATS),
+    fields=tuple(
+        Parameter(
+            name=group,
+            kind=Kind.STRING,
+            required=False,
+            default=quantization.NONE,
+            choices=(quantization.NONE, *quantization.FORMATS),
+            description=f"The format of the weights of the {group.replace('_', ' ')}.",
+        )
+        for group in quantization.GROUPS
+    ),
+    advanced=True,
+    description="Keeps the weights in fewer bits, which changes the video: 8 bits take half the "
+    "memory, the last two three eighths and a third. An object sets each option.",
+)
+
+QUALITY = Parameter(
+    name="quality",
+    kind=Kind.STRING,
+    required=False,
+    default="exact",
+    choices=tuple(quantization.QUALITIES),
+    advanced=True,
+    description="What memory auto may lose where the full weights do not fit the device: nothing, "
+    "a little (int8 weights), or more (four bits at the least).",
+)
+
+MEMORY_SETTINGS = (MEMORY, QUALITY, QUANTIZATION)
+"""What decides about the memory of a run."""
 
 TURBO_ACCELERATION = Parameter(
     name="acceleration",

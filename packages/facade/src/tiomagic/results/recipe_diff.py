@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-COMPARED_FACTS: Final = ("device", "dtype", "memory", "weights")
+COMPARED_FACTS: Final = ("device", "dtype", "memory", "weights", "quantization")
 """The facts that decide how a seed becomes frames; a dict's entries are compared one by one."""
 
 

@@ -96,7 +96,16 @@ class PipelineEngine:
     """False where the transformer's attention has no mask, so that every kernel can run it."""
     consumed_settings: ClassVar[frozenset[str]] = frozenset(
         {
-            *("seed", "fps", "memory", "loras", "acceleration", "revisions"),
+            *(
+                "seed",
+                "fps",
+                "memory",
+                "quality",
+                "quantization",
+                "loras",
+                "acceleration",
+                "revisions",
+            ),
             # The engine itself reads the inputs.
             *("pose_colours", "pose_pace", "control", "picture_frames"),
         }

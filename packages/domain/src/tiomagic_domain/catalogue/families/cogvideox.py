@@ -121,7 +121,7 @@ def _schema(
             settings.SEED,
             settings.fps(default=fps),
             settings.LORAS,
-            settings.MEMORY,
+            *settings.MEMORY_SETTINGS,
             settings.ACCELERATION,
         ),
         rules=(rule or MaxPixels(pixels),),

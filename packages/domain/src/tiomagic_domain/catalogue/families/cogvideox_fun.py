@@ -74,7 +74,7 @@ SCHEMA = Schema(
         settings.SEED,
         settings.fps(default=FPS),
         settings.LORAS,
-        settings.MEMORY,
+        *settings.MEMORY_SETTINGS,
         settings.ACCELERATION,
     ),
     rules=(

@@ -87,7 +87,7 @@ def _schema(feature: Feature) -> Schema:
         settings.flow_shift(default=3.0, source=SOURCE),
         settings.SEED,
         settings.fps(default=FPS),
-        settings.MEMORY,
+        *settings.MEMORY_SETTINGS,
         settings.ACCELERATION,
         settings.LORAS,
     )

@@ -58,7 +58,7 @@ SCHEMA = Schema(
         settings.guidance_scale(default=6.0, source=SCRIPT),
         settings.SEED,
         settings.fps(default=FPS),
-        settings.MEMORY,
+        *settings.MEMORY_SETTINGS,
         settings.EXACT_ACCELERATION,
     ),
     rules=(

@@ -96,7 +96,7 @@ def _schema(feature: Feature) -> Schema:
             settings.SEED,
             settings.fps(default=FPS),
             settings.LORAS,
-            settings.MEMORY,
+            *settings.MEMORY_SETTINGS,
             settings.EXACT_ACCELERATION,
         ),
         rules=(MaxPixels(1280 * 720),),

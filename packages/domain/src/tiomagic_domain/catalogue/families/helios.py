@@ -106,7 +106,7 @@ def _schema(feature: Feature, *steering: Parameter, frames: Parameter, multiple_
             settings.SEED,
             settings.fps(default=FPS),
             settings.LORAS,
-            settings.MEMORY,
+            *settings.MEMORY_SETTINGS,
             settings.EXACT_ACCELERATION,
         ),
         rules=(MaxPixels(PIXELS, multiple_of=multiple_of),),

@@ -56,7 +56,7 @@ def _schema(feature: Feature) -> Schema:
             settings.flow_shift(default=5.0, source=README),
             settings.SEED,
             settings.fps(default=FPS),
-            settings.MEMORY,
+            *settings.MEMORY_SETTINGS,
             settings.ACCELERATION,
         ),
         rules=(MaxPixels(PIXELS),),

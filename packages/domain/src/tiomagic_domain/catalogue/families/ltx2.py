@@ -185,7 +185,7 @@ def _schema(
             settings.SEED,
             rate,
             settings.LORAS,
-            settings.MEMORY,
+            *settings.MEMORY_SETTINGS,
             settings.ACCELERATION,
         ),
         rules=(

@@ -60,7 +60,7 @@ def _schema(feature: Feature, script: str = SCRIPT) -> Schema:
             settings.SEED,
             settings.fps(default=FPS),
             settings.LORAS,
-            settings.MEMORY,
+            *settings.MEMORY_SETTINGS,
             settings.ACCELERATION,
         ),
         rules=(MaxPixels(PIXELS),),

@@ -130,7 +130,7 @@ def wan_schema(
         settings.flow_shift(default=flow_shift, source=source),
         settings.SEED,
         settings.fps(default=FPS),
-        settings.MEMORY,
+        *settings.MEMORY_SETTINGS,
         settings.ACCELERATION,
         settings.LORAS,
     )

@@ -102,7 +102,7 @@ def _a14b(
             settings.SEED,
             settings.fps(default=FPS),
             settings.LORAS,
-            settings.MEMORY,
+            *settings.MEMORY_SETTINGS,
             settings.ACCELERATION,
         ),
         # The pipeline checks only the first expert's guidance, and turns both off by it.
@@ -150,7 +150,7 @@ def _5b(feature: Feature) -> Schema:
             settings.SEED,
             settings.fps(default=FPS_5B),
             settings.LORAS,
-            settings.MEMORY,
+            *settings.MEMORY_SETTINGS,
             settings.ACCELERATION,
         ),
         rules=(MaxPixels(PIXELS_5B, multiple_of=32),),

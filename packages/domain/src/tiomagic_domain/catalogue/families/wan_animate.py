@@ -75,7 +75,7 @@ SCHEMA = Schema(
         settings.SEED,
         settings.fps(default=FPS),
         settings.LORAS,
-        settings.MEMORY,
+        *settings.MEMORY_SETTINGS,
         settings.EXACT_ACCELERATION,
     ),
     rules=(

@@ -80,7 +80,7 @@ def _schema(*own: Parameter, steps: int, source: str) -> Schema:
             settings.SEED,
             settings.fps(default=FPS),
             settings.LORAS,
-            settings.MEMORY,
+            *settings.MEMORY_SETTINGS,
             KV_CACHE,
             settings.EXACT_ACCELERATION,
         ),

@@ -115,6 +115,10 @@ class FeatureCalls(ABC):
           as needed `weight_name`, `scale`, `component`, `revision`, `sha256` (29 of 30 models).
         * ``memory``: What is on the device during the run: all weights, one component at a time, or
           small groups; auto takes the fastest that fits.
+        * ``quality``: What memory auto may lose where the full weights do not fit the device:
+          nothing, a little (int8 weights), or more (four bits at the least).
+        * ``quantization``: Keeps the weights in fewer bits, which changes the video: 8 bits take
+          half the memory, the last two three eighths and a third. An object sets each option.
         * ``acceleration``: exact changes nothing beyond rounding; fast skips work that changes
           little between two steps, which gives a different video of the same kind.
         * ``revisions``: Other commits of the hub's repositories than the model's own, by
@@ -219,6 +223,10 @@ class FeatureCalls(ABC):
           as needed `weight_name`, `scale`, `component`, `revision`, `sha256` (26 of 27 models).
         * ``memory``: What is on the device during the run: all weights, one component at a time, or
           small groups; auto takes the fastest that fits.
+        * ``quality``: What memory auto may lose where the full weights do not fit the device:
+          nothing, a little (int8 weights), or more (four bits at the least).
+        * ``quantization``: Keeps the weights in fewer bits, which changes the video: 8 bits take
+          half the memory, the last two three eighths and a third. An object sets each option.
         * ``acceleration``: exact changes nothing beyond rounding; fast skips work that changes
           little between two steps, which gives a different video of the same kind.
         * ``continued_video``: A video that goes on, in place of image.
@@ -339,6 +347,10 @@ class FeatureCalls(ABC):
           frames/s.
         * ``memory``: What is on the device during the run: all weights, one component at a time, or
           small groups; auto takes the fastest that fits.
+        * ``quality``: What memory auto may lose where the full weights do not fit the device:
+          nothing, a little (int8 weights), or more (four bits at the least).
+        * ``quantization``: Keeps the weights in fewer bits, which changes the video: 8 bits take
+          half the memory, the last two three eighths and a third. An object sets each option.
         * ``acceleration``: exact changes nothing beyond rounding; fast skips work that changes
           little between two steps, which gives a different video of the same kind.
         * ``loras``: LoRAs that change the weights for this video alone, each a dict: `source`, and
@@ -515,6 +527,10 @@ class FeatureCalls(ABC):
           as needed `weight_name`, `scale`, `component`, `revision`, `sha256` (11 of 12 models).
         * ``memory``: What is on the device during the run: all weights, one component at a time, or
           small groups; auto takes the fastest that fits.
+        * ``quality``: What memory auto may lose where the full weights do not fit the device:
+          nothing, a little (int8 weights), or more (four bits at the least).
+        * ``quantization``: Keeps the weights in fewer bits, which changes the video: 8 bits take
+          half the memory, the last two three eighths and a third. An object sets each option.
         * ``acceleration``: exact changes nothing beyond rounding; fast skips work that changes
           little between two steps, which gives a different video of the same kind.
         * ``revisions``: Other commits of the hub's repositories than the model's own, by

@@ -51,6 +51,8 @@ LABELS: Final[Mapping[str, str]] = MappingProxyType(
         "pose_video": "Video of skeletons",
         "prompt": "Prompt",
         "provider": "Runs on",
+        "quality": "Quality of the weights",
+        "quantization": "Weights in fewer bits",
         "revisions": "Versions of the weights",
         "seed": "Seed",
         "stg_scale": "Spatio-temporal guidance",

@@ -1,0 +1,108 @@
+"""Loads a component in a format, making its files the first time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from accelerate import init_empty_weights
+from safetensors import SafetensorError, safe_open
+
+from tiomagic_local.checkpoint.header import read_safetensors_header
+from tiomagic_local.checkpoint.variants import variant_of, weights_in
+from tiomagic_local.quantized.assembling import assemble
+from tiomagic_local.quantized.made_files import (
+    MadeWeights,
+    find_made,
+    forget_made,
+    make_weights,
+    read_made,
+    read_note,
+)
+from tiomagic_local.quantized.rounding import check_format
+from tiomagic_local.quantized.selection import choose_weights, kept_in_fp32
+
+if TYPE_CHECKING:
+    import torch
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FullComponent:
+    """A component as it lies in a folder."""
+
+    name: str
+    kind: Any
+    """Its class in diffusers or transformers."""
+    folder: Path
+    identity: object
+    """Equal exactly when the full weights are."""
+
+    def empty(self) -> Any:
+        """Return it without values."""
+        with init_empty_weights():
+            if hasattr(self.kind, "from_config"):
+                config = self.kind.load_config(self.folder, local_files_only=True)
+                return self.kind.from_config(config)
+            return self.kind(
+                self.kind.config_class.from_pretrained(self.folder, local_files_only=True)
+            )
+
+
+def load_quantized(
+    full: FullComponent,
+    format_: str,
+    dtype: torch.dtype,
+    *,
+    cache: Path,
+    say: Callable[[str], None],
+) -> tuple[torch.nn.Module, MadeWeights]:
+    """Load a component with the weights of its blocks in a format.
+
+    Args:
+        full: Its full weights.
+        format_: See ``rounding``.
+        dtype: The type of the run.
+        cache: The folder of all made weights.
+        say: Called when they have to be made, which takes minutes for a large model.
+
+    Raises:
+        MissingDependencyError: when the format needs a library that is missing.
+        OSError, ValueError, RuntimeError, KeyError: when files are damaged or cannot be written.
+    """
+    check_format(format_)
+    model = full.empty()
+    folder = find_made(cache, full.identity, format_)
+    made = read_note(folder)
+    if made is None:
+        say(f"the {format_} weights of the {full.name} are made, once; the next run reads them")
+        chosen = choose_weights(model, format_)
+        made = make_weights(folder, _tensors(full, model), chosen, format_)
+    try:
+        loaded = read_made(made)
+    except (OSError, ValueError, SafetensorError):
+        # What lies in a cache can always be made again.
+        forget_made(folder)
+        return load_quantized(full, format_, dtype, cache=cache, say=say)
+    return assemble(model, loaded, dtype, kept=kept_in_fp32(full.kind, dtype)), made
+
+
+def _tensors(full: FullComponent, model: Any) -> Iterator[tuple[str, torch.Tensor]]:
+    """Yield the full tensors one by one, straight from the files where these have their names."""
+    files = weights_in(full.folder, variant_of(full.folder))
+    stored = {name for path in files for name in read_safetensors_header(path).tensors}
+    own = set(model.state_dict())
+    tied = set(getattr(model, "_tied_weights_keys", None) or ())
+    if not own - tied <= stored:
+        # Files of an older version of the library, whose loader knows their names.
+        loaded = full.kind.from_pretrained(
+            full.folder, use_safetensors=True, local_files_only=True, dtype="auto"
+        )
+        yield from loaded.state_dict().items()
+        return
+    for path in files:
+        with safe_open(path, framework="pt") as file:
+            for name in file.keys():  # noqa: SIM118 - no mapping.
+                if name in own:
+                    yield name, file.get_tensor(name)

@@ -1,0 +1,44 @@
+"""The arguments ``quantization`` and ``quality``: which weights are kept in fewer bits.
+
+``quantization`` says it for a call. ``quality`` says what ``memory="auto"`` may lose where the full
+weights do not fit:
+
+=========  ======================================================================================
+word       formats that may be taken, the most exact first
+=========  ======================================================================================
+``exact``  none
+``high``   ``int8``
+``small``  ``int8``, ``q5_1``, ``q4_1``
+=========  ======================================================================================
+
+Chosen by ``benchmarks/quantization.py``: with everything in a format, all videos of the shipped
+model keep 40 dB to the exact ones for ``high``, and 30 dB for ``small``. ``fp8`` takes as much
+memory as ``int8`` and loses more, so it is in neither.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, Final
+
+NONE: Final = "none"
+FORMATS: Final = ("int8", "fp8", "q5_1", "q4_1")
+"""Formats that are made from full weights when they are loaded."""
+GROUPS: Final = ("transformer", "text_encoder")
+"""What a format is chosen for; a group has the components whose names begin with it."""
+QUALITIES: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
+    {"exact": (), "high": ("int8",), "small": ("int8", "q5_1", "q4_1")}
+)
+
+
+def read_quantization(value: object) -> dict[str, str]:
+    """Return the format of each group from a validated argument; empty for full weights.
+
+    Args:
+        value: A format for all groups, a mapping of groups to formats, or None.
+    """
+    given: Mapping[str, Any] = (
+        value if isinstance(value, Mapping) else dict.fromkeys(GROUPS, value or NONE)
+    )
+    return {group: str(given[group]) for group in GROUPS if given.get(group, NONE) != NONE}

@@ -1,0 +1,142 @@
+"""Weights that are made from full ones: through `tm`, once, with the loss that was measured."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from tests.local.quantized.weight_files import (
+    CALL,
+    DOODLE,
+    Studio,
+    frames_of,
+    psnr,
+    transformer,
+    write_fp8,
+)
+
+from tiomagic import errors
+from tiomagic_local.quantized.rounding import round_weight
+from tiomagic_local.runtime.quantized_parts import made_weights_folder
+
+LEAST = {"int8": 38.0, "fp8": 36.0, "q5_1": 32.0, "q4_1": 30.0}
+"""The least likeness to the exact video in dB, with transformer and text encoder in a format."""
+TRANSFORMER = {"transformer": "int8"}
+
+
+@pytest.fixture
+def studio(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Studio:
+    """Videos in a folder of their own, with a cache of their own."""
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hf" / "hub"))
+    return Studio(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def exact(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """The frames with full weights."""
+    return Studio(tmp_path_factory.mktemp("exact")).make()[1]
+
+
+def recipe_of(job: Any) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(Path(job.result_video).with_suffix(".json").read_text())
+    return found
+
+
+def made_files() -> dict[Path, int]:
+    """Return the files of the cache and when they were written."""
+    return {path: path.stat().st_mtime_ns for path in made_weights_folder().rglob("*.safetensors")}
+
+
+@pytest.mark.parametrize("format_", LEAST)
+def test_a_format_is_made_once_recorded_and_made_again(
+    studio: Studio, exact: Any, format_: str
+) -> None:
+    """The loss is what was measured; the second process and the rerun read the small weights."""
+    job, frames = studio.make({**CALL, "quantization": format_})
+    likeness = psnr(frames, exact)
+    print(format_, likeness)
+    assert LEAST[format_] <= likeness < float("inf")
+    recipe = recipe_of(job)
+    facts = recipe["facts"]["quantization"]
+    assert {name: one["format"] for name, one in facts.items()} == {
+        "transformer": format_,
+        "text_encoder": format_,
+    }
+    assert facts["transformer"]["layers"] > 50
+    before = made_files()
+    assert len(before) == 2
+    full = sum(
+        path.stat().st_size for path in DOODLE.rglob("*.safetensors") if "vae" not in str(path)
+    )
+    assert sum(path.stat().st_size for path in before) < full
+    tm = studio.open()
+    try:
+        again = tm.rerun(job.result_video)
+    finally:
+        tm.close()
+    assert (frames_of(again) == frames).all()
+    assert made_files() == before
+
+
+def test_one_group_alone(studio: Studio, exact: Any) -> None:
+    """The other one stays full, and a run without a format afterwards is exact again."""
+    tm = studio.open()
+    try:
+        job = tm.text_to_video("doodle", **CALL, quantization=TRANSFORMER)
+        plain = tm.text_to_video("doodle", **CALL)
+    finally:
+        tm.close()
+    assert list(recipe_of(job)["facts"]["quantization"]) == ["transformer"]
+    assert "quantization" not in recipe_of(plain)["facts"]
+    assert (frames_of(plain) == exact).all()
+    assert not (frames_of(job) == exact).all()
+
+
+def test_a_damaged_file_is_made_again(studio: Studio) -> None:
+    """What lies in a cache is never worth an error."""
+    frames = studio.make({**CALL, "quantization": TRANSFORMER})[1]
+    (path,) = made_files()
+    path.write_bytes(path.read_bytes()[:-100])
+    assert (studio.make({**CALL, "quantization": TRANSFORMER})[1] == frames).all()
+
+
+def test_other_weights_are_made_anew(studio: Studio, tmp_path: Path) -> None:
+    """The key has the source: a folder with other weights never gets these."""
+    studio.make({**CALL, "quantization": TRANSFORMER})
+    mine = tmp_path / "mine"
+    shutil.copytree(DOODLE, mine)
+    studio.make({**CALL, "quantization": TRANSFORMER}, model_path=mine)
+    assert len(made_files()) == 2
+
+
+def test_a_file_keeps_its_own_format(studio: Studio, tmp_path: Path) -> None:
+    """A format for what comes from a file is refused, and the field is named."""
+    path = tmp_path / "fp8.safetensors"
+    write_fp8(path, transformer(), scaled=True)
+    with pytest.raises(errors.ValidationError, match=r"quantization.*comes from a file"):
+        studio.make({**CALL, "quantization": TRANSFORMER}, model_path=path)
+    job, _ = studio.make({**CALL, "quantization": {"text_encoder": "int8"}}, model_path=path)
+    assert list(recipe_of(job)["facts"]["quantization"]) == ["text_encoder"]
+
+
+@pytest.mark.parametrize(
+    ("format_", "most"), {"int8": 0.01, "fp8": 0.04, "q5_1": 0.03, "q4_1": 0.07}.items()
+)
+def test_what_rounding_costs(format_: str, most: float) -> None:
+    """The error of a weight of normal numbers, relative to the weight, as each format allows."""
+    weight = torch.randn(300, 256, generator=torch.Generator().manual_seed(0))
+    stored = round_weight(weight, format_)
+    assert stored.shape == (300, 256)
+    error = float((stored.full() - weight).norm() / weight.norm())
+    assert 0 < error < most
+
+
+def test_a_row_of_zeros_stays_zero() -> None:
+    """No factor is infinite."""
+    weight = torch.zeros(2, 32)
+    weight[1] = 3.0
+    assert torch.equal(round_weight(weight, "int8").full(), weight)
