@@ -31,6 +31,8 @@
 ``text``         Text at the borders: decodes or refuses input, and makes output safe.
 ``usecases``     The use cases on jobs, over the ports: submit, check, wait, cancel, rerun,
                  batches, search.
+``weight_formats`` The arguments ``quantization`` and ``quality``: which weights are kept in fewer
+                 bits.
 ``workers``      Background jobs: queues, workers and their leases, the supervisor, retries after
                  a lost worker.
 

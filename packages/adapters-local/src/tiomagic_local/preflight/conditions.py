@@ -10,7 +10,6 @@ from typing import Any, Final
 
 from tiomagic_domain.catalogue import ModelCard
 from tiomagic_domain.catalogue.kv_cache import CACHE_SETTING, IN_MAIN_MEMORY, ON_DEVICE
-from tiomagic_domain.catalogue.quantization import read_quantization
 from tiomagic_domain.ports.preflight import (
     PlanNeed,
     RunConditions,
@@ -19,6 +18,7 @@ from tiomagic_domain.ports.preflight import (
     TokenState,
 )
 from tiomagic_domain.quantities import GIB
+from tiomagic_domain.weight_formats import read_quantization
 from tiomagic_local.footprint.estimates import Estimate, find_estimate
 from tiomagic_local.options import LocalOptions
 from tiomagic_local.preflight.machine import MachineFacts

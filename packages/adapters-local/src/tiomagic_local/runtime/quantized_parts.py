@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tiomagic_domain.catalogue.quantization import GROUPS
 from tiomagic_domain.errors import Problem, ValidationError
+from tiomagic_domain.weight_formats import GROUPS
 from tiomagic_local.checkpoint.pipeline_index import read_index
 from tiomagic_local.quantized.components import FullComponent, load_quantized
 from tiomagic_local.quantized.made_files import MadeWeights
@@ -33,7 +33,7 @@ class QuantizedParts:
     """The components of one pipeline that are kept in fewer bits."""
 
     formats: Mapping[str, str]
-    """The format of each group; see ``tiomagic_domain.catalogue.quantization``."""
+    """The format of each group; see ``tiomagic_domain.weight_formats``."""
     cache: Path
     say: Callable[[str], None]
     """Called when weights have to be made."""

@@ -27,8 +27,6 @@ names such a tuple. There is no list to edit.
                       joins the catalogue.
 ``pose_parameters``   Pose guidance: its parameters, what a model of it takes and keeps, other
                       control videos, and the LoRAs that read them.
-``quantization``      The arguments ``quantization`` and ``quality``: which weights are kept in
-                      fewer bits.
 ``settings``          Builders of the parameters that many models share, so that a name has one
                       meaning everywhere.
 ``skeleton_colours``  The order of the colours (RGB or BGR) of skeletons, and the pace of a

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from types import MappingProxyType
 
-from tiomagic_domain.catalogue import acceleration, quantization
+from tiomagic_domain import weight_formats
+from tiomagic_domain.catalogue import acceleration
 from tiomagic_domain.features import VISIBLE
 from tiomagic_domain.schema.parameter import UNSET, Kind, Parameter
 
@@ -34,18 +35,18 @@ QUANTIZATION = Parameter(
     name="quantization",
     kind=Kind.STRING,
     required=False,
-    default=quantization.NONE,
-    choices=(quantization.NONE, *quantization.FORMATS),
+    default=weight_formats.NONE,
+    choices=(weight_formats.NONE, *weight_formats.FORMATS),
     fields=tuple(
         Parameter(
             name=group,
             kind=Kind.STRING,
             required=False,
-            default=quantization.NONE,
-            choices=(quantization.NONE, *quantization.FORMATS),
+            default=weight_formats.NONE,
+            choices=(weight_formats.NONE, *weight_formats.FORMATS),
             description=f"The format of the weights of the {group.replace('_', ' ')}.",
         )
-        for group in quantization.GROUPS
+        for group in weight_formats.GROUPS
     ),
     advanced=True,
     description="Keeps the weights in fewer bits, which changes the video: 8 bits take half the "
@@ -57,7 +58,7 @@ QUALITY = Parameter(
     kind=Kind.STRING,
     required=False,
     default="exact",
-    choices=tuple(quantization.QUALITIES),
+    choices=tuple(weight_formats.QUALITIES),
     advanced=True,
     description="What memory auto may lose where the full weights do not fit the device: nothing, "
     "a little (int8 weights), or more (four bits at the least).",
