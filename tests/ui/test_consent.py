@@ -73,6 +73,7 @@ for model, accepted in json.loads(sys.argv[2]):
 """
 
 
+@pytest.mark.slow  # It loads Gradio.
 def test_the_form_has_the_terms_and_an_empty_box(tmp_path: Path) -> None:
     """Only that of a model that waits; in a process, because Gradio leaves an event loop open."""
     cases: list[tuple[str, list[str]]] = [(MODEL, []), (MODEL, [MODEL]), ("doodle", [])]
