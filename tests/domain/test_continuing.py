@@ -56,6 +56,15 @@ def preparation(media, joiner):
     return Preparation(media, FakeClock(), joiner=joiner, seeds=lambda: 7)
 
 
+def test_models_of_one_engine_see_as_much_of_a_continued_video():
+    """An engine that goes on with a motion does so with all of its models."""
+    seen = {}
+    for card in models().values():
+        if Feature.IMAGE_TO_VIDEO in card.features:
+            seen.setdefault(card.engine, set()).add(card.context_frames)
+    assert {engine: counts for engine, counts in seen.items() if len(counts) > 1} == {}
+
+
 SCALED = (
     "is scaled from 1920x1080 to 480x480, the size of the new part, and 44 % of its width is cut "
     "off"

@@ -223,6 +223,8 @@ VACE_FUN_A14B = replace(
     # No commit is known to be good: the first one that is used stays in use.
     revision=None,
     features=MappingProxyType({feature: _vace_fun(feature) for feature in Feature}),
+    # As VACE of Wan 2.1, whose mask it has.
+    context_frames=17,
     skeletons=ColourOrder.RGB,
     pose=VACE_FACTS,
     weights_gib=75.8,
