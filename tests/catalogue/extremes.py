@@ -18,14 +18,23 @@ COSTLY_PARAMETERS = (("height",), ("width", "num_inference_steps"), ("num_frames
 at once takes a day on a tiny model too, and even the two sides together some twenty seconds. Many
 steps of one row of pixels take little more than of one pixel, and are tried with it."""
 
+TALL_FRAME = 10_000
+"""Pixels of the smallest legal frame from which a row is too many of them for many steps: sides and
+steps are tried one by one."""
+TALL_FRAME_TOGETHER = (("height",), ("width",), ("num_inference_steps",), ("num_frames",))
 LARGE_FRAME = 250_000
 """Pixels of the smallest legal frame from which a call is long as it is: the models whose authors
 make a few sizes alone. A few steps and the second shortest length are tried with them, in place of
 a hundred and of the longest, which would take many minutes and show nothing that is not shown by
 the other models of their pipelines."""
+LARGE_FRAME_TOGETHER = (("height",), ("width", "num_inference_steps", "num_frames"))
+"""What is tried at once with them: the second shortest length takes as long as the shortest."""
 LONGEST_CLIP = 2_000_000
 """Pixels of all frames of the longest clip that is tried with the smallest frame: half a minute of
-64x64. A model that makes more makes it of more pieces of the same kind."""
+64x64."""
+SOME_PIECES = 650_000
+"""The same for a model that makes longer ones: of more pieces of the same kind, of which this is
+at least two."""
 FEW_STEPS = 2
 ONE_LARGE_CALL = 300_000
 """Pixels from which one large call is all that is tried."""
@@ -111,15 +120,23 @@ def large_calls(schema: Schema) -> Iterator[tuple[str, dict[str, Any]]]:
     values of the smallest call are in one of them.
     """
     choice = -1
-    for together in COSTLY_PARAMETERS:
+    frame = math.prod(_smallest_sides(schema))
+    for together in _choose_groups(frame):
         # A number that is fixed is at its largest in every call.
         # One that is not taken further than its smallest value would be the smallest call again.
         names = [n for n in together if n in schema and _goes_anywhere(schema, n)]
         if names:
             yield f"largest {' and '.join(names)}", largest(schema, *names, choice=choice)
             choice = 0
-            if math.prod(_smallest_sides(schema)) >= ONE_LARGE_CALL:
+            if frame >= ONE_LARGE_CALL:
                 return
+
+
+def _choose_groups(frame: int) -> tuple[tuple[str, ...], ...]:
+    """Return which costly numbers are tried at once, for a smallest frame of so many pixels."""
+    if LARGE_FRAME <= frame < ONE_LARGE_CALL:
+        return LARGE_FRAME_TOGETHER
+    return TALL_FRAME_TOGETHER if TALL_FRAME <= frame < LARGE_FRAME else COSTLY_PARAMETERS
 
 
 def _goes_anywhere(schema: Schema, name: str) -> bool:
@@ -160,8 +177,8 @@ def _reached(schema: Schema, parameter: Parameter, high: Any) -> Any:
     if math.prod(sides) < LARGE_FRAME:
         if parameter.name != "num_frames":
             return high
-        most = LONGEST_CLIP // math.prod(sides)
-        lengths = parameter.legal_values()
+        lengths, frame = parameter.legal_values(), math.prod(sides)
+        most = (LONGEST_CLIP if lengths[-1] * frame <= LONGEST_CLIP else SOME_PIECES) // frame
         return max((value for value in lengths if value <= most), default=lengths[0])
     if parameter.name == "num_inference_steps":
         return FEW_STEPS

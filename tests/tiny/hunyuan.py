@@ -72,16 +72,16 @@ def sight() -> dict[str, Any]:
     }
 
 
-def hunyuan_vae() -> Any:
+def hunyuan_vae(**changes: Any) -> Any:
     """Return an autoencoder with HunyuanVideo's ratios: 8 in space, 4 in time."""
     from diffusers import AutoencoderKLHunyuanVideo
 
     return AutoencoderKLHunyuanVideo(
         latent_channels=LATENT_CHANNELS,
-        # FramePack decodes 36 frames a section, and Kandinsky's smallest frame is 512x512.
+        # FramePack decodes 36 frames a section.
         block_out_channels=(1, 1, 1, 1),
-        layers_per_block=1,
         norm_num_groups=1,
+        **{"layers_per_block": 1} | changes,
     ).eval()
 
 
