@@ -30,6 +30,9 @@ class StoredLayer(torch.nn.Module):
 
     numbers: torch.nn.Parameter
     factor: torch.Tensor | None
+    kind: str
+    shape: tuple[int, int]
+    dtype: torch.dtype
 
     def _keep(self, stored: StoredTensor, dtype: torch.dtype) -> None:
         self.numbers = torch.nn.Parameter(stored.numbers, requires_grad=False)
@@ -56,6 +59,9 @@ class StoredLinear(StoredLayer, torch.nn.Linear):  # type: ignore[override]  # R
         dtype: The type that it multiplies in.
     """
 
+    out_features: int
+    in_features: int
+
     def __init__(
         self, stored: StoredTensor, bias: torch.nn.Parameter | None, *, dtype: torch.dtype
     ) -> None:
@@ -77,6 +83,11 @@ class StoredEmbedding(StoredLayer, torch.nn.Embedding):  # type: ignore[override
         padding_idx: As in the full layer.
         dtype: The type of its output.
     """
+
+    num_embeddings: int
+    embedding_dim: int
+    max_norm: float | None
+    norm_type: float
 
     def __init__(
         self, stored: StoredTensor, padding_idx: int | None, *, dtype: torch.dtype

@@ -107,10 +107,10 @@ class HubFiles(ModelFiles):
         self._folder = folder
         self.revision, sizes = sizes_of(repository, revision, token=token, model=model)
         start = f"{folder}/" if folder else ""
-        self.sizes = {
+        self.sizes: dict[str, int] = {
             name.removeprefix(start): size for name, size in sizes.items() if name.startswith(start)
         }
-        self.location = f"{repository}@{self.revision[:12]}"
+        self.location: str = f"{repository}@{self.revision[:12]}"
 
     def _path(self, name: str) -> str:
         return f"{self._folder}/{name}" if self._folder else name
@@ -157,12 +157,12 @@ class FolderFiles(ModelFiles):
 
     def __init__(self, folder: Path) -> None:
         self._root = folder
-        self.sizes = {
+        self.sizes: dict[str, int] = {
             path.relative_to(folder).as_posix(): path.stat().st_size
             for path in sorted(folder.rglob("*"))
             if path.is_file()
         }
-        self.location = str(folder)
+        self.location: str = str(folder)
 
     def start(self, name: str, count: int) -> bytes:
         """Return the first bytes of a file."""

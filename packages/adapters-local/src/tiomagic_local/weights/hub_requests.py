@@ -62,10 +62,12 @@ class HubRequests:
         cancel: CancelToken | None = None,
         by_hand: str = "",
     ) -> None:
-        self.repository, self.model, self.token = repository, model, token
+        self.repository: str = repository
+        self.model: str = model
+        self.token: str | None = token
         self._cancel = cancel or NeverCanceled()
         self._by_hand = by_hand
-        self.is_asked = False
+        self.is_asked: bool = False
         """True after the first answer."""
 
     def errors(self) -> contextlib.AbstractContextManager[None]:
