@@ -123,6 +123,9 @@ def translate_loading_errors(weights: Weights) -> Iterator[None]:
     """
     try:
         yield
+    except TioMagicError:
+        # Some of ours are a ValueError as well, and say what is wrong already.
+        raise
     except (OSError, ValueError, RuntimeError, KeyError, TypeError) as error:
         raise _damaged(error, weights) from error
     except Exception as error:
