@@ -57,10 +57,13 @@ def preparation(media, joiner):
 
 
 def test_models_of_one_engine_see_as_much_of_a_continued_video():
-    """An engine that goes on with a motion does so with all of its models."""
+    """An engine that goes on with a motion does so with all of its models.
+
+    Except doodle, which was tried with several frames and was worse.
+    """
     seen = {}
     for card in models().values():
-        if Feature.IMAGE_TO_VIDEO in card.features:
+        if Feature.IMAGE_TO_VIDEO in card.features and card.name != "doodle":
             seen.setdefault(card.engine, set()).add(card.context_frames)
     assert {engine: counts for engine, counts in seen.items() if len(counts) > 1} == {}
 
