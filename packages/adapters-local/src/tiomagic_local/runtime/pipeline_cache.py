@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     import torch
 
     from tiomagic_local.context_parallel.leader import Leader
+    from tiomagic_local.runtime.lora_adapters import AppliedLoras
 
 VAE_TILES_SETTING = "vae_tiles"
 """A setting of a retry: true to force a VAE in tiles."""
@@ -133,14 +134,9 @@ class Runtime:
                 running.few_steps = worn.few_steps
                 for one in loras.control:
                     loaded.engine.reference_downscale = read_reference_downscale(one)
-                facts = {
-                    **_at_strength(loaded.facts, strength),
-                    **self._parallel(),
-                    **({"control": list(worn.control)} if loras.control else {}),
-                }
                 yield replace(
                     loaded,
-                    facts=facts,
+                    facts=_at_strength(loaded.facts, strength) | self._describe_run(worn),
                     revisions={**loaded.revisions, **loras.revisions},
                     loras=worn.call,
                     running=running,
@@ -218,8 +214,10 @@ class Runtime:
             self._leader = Leader(self._group, self._options)
         self._leader.request_load(card, settings, weights)
 
-    def _parallel(self) -> dict[str, Any]:
-        return {} if self._leader is None else {"parallel": self._leader.facts()}
+    def _describe_run(self, worn: AppliedLoras) -> dict[str, Any]:
+        """Return the facts of one run: its GPUs, if it has several, and its control LoRA."""
+        parallel = {} if self._leader is None else {"parallel": self._leader.facts()}
+        return parallel | ({"control": list(worn.control)} if worn.control else {})
 
     def _find(self, card: ModelCard, device: torch.device, progress: ProgressSink) -> ModelSources:
         """Drop the cached model, except shared components, and find the next one."""
@@ -377,10 +375,10 @@ def _imported(card: ModelCard) -> Any:
     return engine
 
 
-def _at_strength(facts: Mapping[str, Any], strength: float | None) -> Mapping[str, Any]:
+def _at_strength(facts: Mapping[str, Any], strength: float | None) -> dict[str, Any]:
     """Return the facts with the scale that the model's own LoRAs have in a call."""
     if strength is None:
-        return facts
+        return dict(facts)
     weights = facts["weights"]
     loras = [{**lora, "scale": strength} for lora in weights.get("loras", ())]
     return {**facts, "weights": {**weights, "loras": loras}}

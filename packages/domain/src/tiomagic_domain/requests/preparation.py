@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import uuid
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
@@ -123,24 +123,13 @@ class Preparation:
         Raises:
             ValidationError: with every problem of the arguments and of the media.
         """
-        schema = card.schema(feature)
-        subject = f"{feature.value} with {card.name}"
+        schema, subject = card.schema(feature), _subject(feature, card)
         old = translate_legacy_call(card.name, schema, arguments)
         going_on = self._continuations.resolve(feature, card, old.arguments)
         sized = resolve_asked_sizes(card, feature, going_on.arguments, overlap=going_on.overlap)
         asked = apply_few_step_settings(card.turbo, sized.arguments)
-        lacking = [
-            *explain_lacking_inputs(card, feature, asked),
-            *explain_lone_last_frame(card, feature, asked),
-        ]
-        explained = going_on.unread | {problem.field for problem in lacking}
-        asked = {name: value for name, value in asked.items() if name not in explained}
-        found = (*old.problems, *going_on.problems, *sized.problems, *lacking)
-        checked = [p for p in schema.parameters if p.name not in explained]
-        # What is explained is not asked for once more.
-        rules = [r for r in schema.rules if not (explained and isinstance(r, LaterPicture))]
-        known = replace(schema, parameters=tuple(checked), rules=tuple(rules))
-        values = self._validate(known, asked, subject, found)
+        found = (*old.problems, *going_on.problems, *sized.problems)
+        values = self._validate_call(feature, card, asked, found, unread=going_on.unread)
         names = tuple(name for name in old.arguments if name not in sized.asked)
         chosen = Choices(names=names) if rerun is None else rerun.chosen
         # In their plain form: a caller may give a number of any library.
@@ -159,18 +148,17 @@ class Preparation:
         values = replace_media(values, {name: m.to_reference() for name, m in media.items()})
         values |= {name: describe_object(value) for name, value in objects.items()}
         job = replace(self._job(feature, card, provider, values), chosen=chosen)
-        facts: dict[str, list[Any]] = {
+        facts: dict[str, Any] = {
             INPUT_NOTES_FACT: [
                 *(f"{n}: {note}" for n, item in media.items() for note in item.notes),
                 *replaced,
             ],
             SIZE_NOTES_FACT: [*sized.notes, *fitted],
             CHANGED_CHOICES_FACT: [one.to_dict() for one in rerun.changes] if rerun else [],
+            OVERLAP_FRAMES_FACT: going_on.overlap,
         }
-        found_facts: dict[str, Any] = {name: notes for name, notes in facts.items() if notes}
-        if going_on.overlap:
-            found_facts[OVERLAP_FRAMES_FACT] = going_on.overlap
-        job = replace(job, facts={**job.facts, **found_facts})
+        known = {name: fact for name, fact in facts.items() if fact}
+        job = replace(job, facts={**job.facts, **known})
         media = _with_context(media, going_on)
         return Request(job=job, card=card, media=media, objects=objects)
 
@@ -196,6 +184,41 @@ class Preparation:
             going_on = self._continuations.restore(source, card, job.arguments)
             media = _with_context(media, going_on)
         return Request(job=job, card=card, media=media)
+
+    def _validate_call(
+        self,
+        feature: Feature,
+        card: ModelCard,
+        asked: Mapping[str, object],
+        found: Sequence[Problem],
+        *,
+        unread: Collection[str],
+    ) -> dict[str, Any]:
+        """Return the values of a call, with the defaults of its model.
+
+        Args:
+            feature: What is asked for.
+            card: The model.
+            asked: The arguments, without those of seconds and sizes as people think of them.
+            found: Problems that are known already.
+            unread: Names of arguments that one of these explains.
+
+        Raises:
+            ValidationError: with all problems.
+        """
+        schema = card.schema(feature)
+        lacking = [
+            *explain_lacking_inputs(card, feature, asked),
+            *explain_lone_last_frame(card, feature, asked),
+        ]
+        explained = {*unread, *(problem.field for problem in lacking)}
+        readable = {name: value for name, value in asked.items() if name not in explained}
+        # What is explained is not asked for once more.
+        checked = [p for p in schema.parameters if p.name not in explained]
+        rules = [r for r in schema.rules if not (explained and isinstance(r, LaterPicture))]
+        known = replace(schema, parameters=tuple(checked), rules=tuple(rules))
+        subject = _subject(feature, card)
+        return self._validate(known, readable, subject, (*found, *lacking))
 
     def _validate(
         self,
@@ -262,6 +285,10 @@ class Preparation:
             optional_args={k: v for k, v in values.items() if k not in required},
             facts={"unknown_words": unknown} if unknown else {},
         )
+
+
+def _subject(feature: Feature, card: ModelCard) -> str:
+    return f"{feature.value} with {card.name}"
 
 
 def _is_here(place: MediaPlace) -> bool:

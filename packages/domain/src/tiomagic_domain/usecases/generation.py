@@ -138,13 +138,11 @@ class Generation(JobRuns):
             detach: True to let a worker process run a blocking provider's job, and return at once.
             retry: How often a worker's job may run again after its worker was lost.
             tags: Of the job.
-            key: The caller's idempotency key: the same key and the same call give the same job in
-                whatever status, and nothing is submitted twice.
+            key: The caller's idempotency key: the same call with it gives the same job again.
             rerun: The repeated call that the arguments are of; None for a call of the user.
             force: True to run also what the preflight says cannot work.
             accepted: Models whose terms are accepted for this call, beside those accepted for all.
-            preview: True to have the run draw previews from its first steps on; ``on_progress``
-                then gets them while a blocking provider works.
+            preview: True to have the run draw previews from its first steps on.
 
         Returns:
             The stored job. It is over if the provider is blocking and ``detach`` is False; a job
@@ -153,17 +151,15 @@ class Generation(JobRuns):
         Raises:
             ValidationError, UnknownModelError, UnknownProviderError: nothing was stored. With the
                 code ``key_reused`` when the key belongs to another call.
-            ConfigurationError: with the code ``does_not_fit``, when it cannot work at the provider
-                and is not forced; with ``terms_not_accepted``, forced or not, when its model waits
-                for a consent. Nothing was stored.
-            TioMagicError: the job could not be run; it is stored as failed, and the error's
-                details have its ``job_id``.
+            ConfigurationError: nothing was stored. ``does_not_fit``: it cannot work at the
+                provider. ``terms_not_accepted``, forced or not: its model waits for a consent.
+            TioMagicError: it could not be run. The job, ``job_id`` in the details, is ``failed``.
         """
         runner = find_provider(self._providers, provider)
         request = self._prepare_request(feature, provider, model, arguments, rerun)
         labelled = replace(request.job, tags=validate_tags(tags), idempotency_key=validate_key(key))
         request = replace(request, job=labelled)
-        # Before the check: a repeated call gets its job even if the provider refuses now.
+        # Before the checks: a repeated call gets its job even if it would be refused now.
         known = self._keys.find(request.job, arguments)
         if known is not None:
             return known
@@ -173,6 +169,16 @@ class Generation(JobRuns):
             self.preview(request.job)
         if detach and runner.capabilities().blocking:
             return self._enqueue(request, retry, arguments)
+        return self._run_new(runner, request, arguments, on_progress)
+
+    def _run_new(
+        self,
+        runner: Provider,
+        request: Request,
+        arguments: Mapping[str, object],
+        on_progress: ProgressSink,
+    ) -> Job:
+        """Store the job of a request, and submit it from this process."""
         request = self._mark_as_own(request)
         # Not None after a race: another process has stored a job with this key since the look-up.
         first = self._keys.add(request.job, arguments)

@@ -179,16 +179,43 @@ class JobRuns(JobTracker):
             on_trouble=self._on_trouble,
             stop_requested=stop_requested,
         )
+        report = self._submit(runner, request, observer, lock)
+        if report.status is JobStatus.CANCELED and stop_requested():
+            return self.abandon(job, stop_requested=True)
+        # The job may have been canceled during the submission; a report without news does not show
+        # it.
+        try:
+            job = self._updater.apply(self._repository.get(job.job_id), report)
+        except KeyboardInterrupt as interrupt:
+            if report.video is not None:
+                interrupt.add_note(say_kept(job.job_id))
+            raise
+        return self._stop_if_canceled(runner, job, report)
+
+    def _submit(
+        self,
+        runner: Provider,
+        request: Request,
+        observer: JobObserver,
+        lock: DeviceLock | None,
+    ) -> Report:
+        """Submit a stored job, and return the provider's first report.
+
+        Raises:
+            TioMagicError: when it could not be run; it is stored as failed.
+            KeyboardInterrupt: with a note of what becomes of the job.
+        """
+        job = request.job
         try:
             with lock.hold(job, observer) if lock else nullcontext():
-                report = validate_report(runner.submit(request, observer), job)
+                return validate_report(runner.submit(request, observer), job)
         except GenerationCanceledError as error:
-            report = Report(status=JobStatus.CANCELED, message=error.message)
+            return Report(status=JobStatus.CANCELED, message=error.message)
         except APIError as error:
             if error.code != ErrorCode.ANSWER_LOST:
                 self._store_failure(job, error)
                 raise
-            report = Report(status=JobStatus.QUEUED, message=error.message)
+            return Report(status=JobStatus.QUEUED, message=error.message)
         except KeyboardInterrupt as interrupt:
             # A run in this process ends with it; a remote one may have started and is looked up.
             if runner.capabilities().blocking:
@@ -201,17 +228,6 @@ class JobRuns(JobTracker):
         except Exception as error:
             self._store_failure(job, error)
             raise
-        if report.status is JobStatus.CANCELED and stop_requested():
-            return self.abandon(job, stop_requested=True)
-        # The job may have been canceled during the submission; a report without news does not show
-        # it.
-        try:
-            job = self._updater.apply(self._repository.get(job.job_id), report)
-        except KeyboardInterrupt as interrupt:
-            if report.video is not None:
-                interrupt.add_note(say_kept(job.job_id))
-            raise
-        return self._stop_if_canceled(runner, job, report)
 
     def _stop_if_canceled(self, runner: Provider, job: Job, report: Report) -> Job:
         """Stop a run that was canceled during its submission."""

@@ -3,6 +3,7 @@
 ``clock``           What every clock does.
 ``device_locks``    What every maker of device locks does.
 ``features``        What every model engine does, one class a feature port.
+``job_queues``      The contract of the order in which a job repository lists the jobs of a queue.
 ``job_repository``  The contract that every job repository keeps.
 ``leases``          The contract that every keeper of leases keeps.
 ``mask_reader``     What everything does that looks into masks.

@@ -12,17 +12,14 @@ from tiomagic_domain.codes import ErrorCode
 from tiomagic_domain.errors import ProcessingError, ResourceNotFoundError, StaleJobError
 from tiomagic_domain.features import Feature
 from tiomagic_domain.jobs.choices import Choices
-from tiomagic_domain.jobs.job import Job, JobQuery, JobStatus
+from tiomagic_domain.jobs.job import JobQuery, JobStatus
 from tiomagic_domain.ports.job_repository import JobRepository
 from tiomagic_domain.progress import Phase, Progress
+from tiomagic_domain.testing.contracts.job_queues import JobQueueContract, ids_of
 from tiomagic_domain.testing.repository import NOON, make_job
 
 
-def _ids(jobs: list[Job]) -> list[str]:
-    return [job.job_id for job in jobs]
-
-
-class JobRepositoryContract:
+class JobRepositoryContract(JobQueueContract):
     """What every job repository does. Subclass it with a fixture ``repository``, empty at first."""
 
     def test_what_is_added_comes_back_whole(self, repository: JobRepository) -> None:
@@ -39,6 +36,7 @@ class JobRepositoryContract:
             error="broke",
             error_code="generation",
             queue="local:studio:cuda:0",
+            priority=4,
             retry=2,
             attempt=3,
             tags=("Fuchs 🦊", 'it\'s, "quoted"'),
@@ -92,12 +90,12 @@ class JobRepositoryContract:
         assert caught.value.code == ErrorCode.KEY_TAKEN
         repository.save(replace(first, message="busy"))
         query = JobQuery(idempotency_key="order-7")
-        assert _ids(repository.list(query)) == ["first"]
-        assert _ids(repository.list(replace(query, text="fox runs"))) == ["first"]
+        assert ids_of(repository.list(query)) == ["first"]
+        assert ids_of(repository.list(replace(query, text="fox runs"))) == ["first"]
         assert repository.count(query) == 1
         repository.delete("first")
         repository.add(make_job(job_id="second", idempotency_key="order-7"))
-        assert _ids(repository.list(query)) == ["second"]
+        assert ids_of(repository.list(query)) == ["second"]
 
     def test_of_many_with_one_key_one_is_stored(self, repository: JobRepository) -> None:
         """However many add a job with one key at once, one has it and the others hear so."""
@@ -186,7 +184,7 @@ class JobRepositoryContract:
         }
         for name, time in times.items():
             repository.add(make_job(job_id=name, creation_time=time))
-        assert _ids(repository.list(JobQuery())) == ["c", "b", "a", "d"]
+        assert ids_of(repository.list(JobQuery())) == ["c", "b", "a", "d"]
 
     def test_a_query_narrows(self, repository: JobRepository) -> None:
         """Each field of a query narrows by itself, and together they narrow further."""
@@ -204,7 +202,7 @@ class JobRepositoryContract:
             JobQuery(status=frozenset(JobStatus), model="m2"): ["c", "b"],
             JobQuery(status=frozenset()): [],
         }
-        assert {query: _ids(repository.list(query)) for query in expected} == expected
+        assert {query: ids_of(repository.list(query)) for query in expected} == expected
 
     def test_text_is_looked_for_in_the_prompt(self, repository: JobRepository) -> None:
         """Text matches as it is, without wildcards, and ASCII case does not matter."""
@@ -228,7 +226,7 @@ class JobRepositoryContract:
             "Ö": ["e"],
             "owl": [],
         }
-        assert {text: _ids(repository.list(JobQuery(text=text))) for text in expected} == expected
+        assert {text: ids_of(repository.list(JobQuery(text=text))) for text in expected} == expected
 
     def test_the_words_of_a_text_come_in_any_order(self, repository: JobRepository) -> None:
         """Each word has to occur somewhere, as a part of a word too; no words narrow nothing."""
@@ -246,7 +244,7 @@ class JobRepositoryContract:
             "": ["c", "b", "a"],
             "jumps over the snow red a fox A": ["a"],
         }
-        assert {text: _ids(repository.list(JobQuery(text=text))) for text in expected} == expected
+        assert {text: ids_of(repository.list(JobQuery(text=text))) for text in expected} == expected
 
     def test_text_is_found_among_many(self, repository: JobRepository) -> None:
         """A rare word and a common one list the same jobs as a look at each would, page by page."""
@@ -255,12 +253,12 @@ class JobRepositoryContract:
             prompt = f"{rare}common haystack {number}"
             status = JobStatus.FAILED if number % 2 else JobStatus.QUEUED
             repository.add(make_job(job_id=f"{number:03}", prompt=prompt, status=status))
-        assert _ids(repository.list(JobQuery(text="needle"))) == ["296", "199", "102", "005"]
+        assert ids_of(repository.list(JobQuery(text="needle"))) == ["296", "199", "102", "005"]
         failed = JobQuery(text="stack COMMON", status=frozenset({JobStatus.FAILED}), limit=2)
-        assert _ids(repository.list(failed)) == ["299", "297"]
+        assert ids_of(repository.list(failed)) == ["299", "297"]
         either = frozenset({JobStatus.FAILED, JobStatus.QUEUED})
         page = JobQuery(text="needle common", status=either, limit=2, after="199")
-        assert _ids(repository.list(page)) == ["102", "005"]
+        assert ids_of(repository.list(page)) == ["102", "005"]
         assert [repository.count(JobQuery(text=text)) for text in ("needle", "common")] == [4, 300]
 
     def test_a_tag_is_looked_for_as_a_whole(self, repository: JobRepository) -> None:
@@ -269,53 +267,15 @@ class JobRepositoryContract:
         repository.add(make_job(job_id="b", tags=("red",)))
         repository.add(make_job(job_id="c", tags=("Red", "redder")))
         expected = {"red": ["b", "a"], "big one": ["a"], "big": [], "Red": ["c"], "": []}
-        assert {tag: _ids(repository.list(JobQuery(tag=tag))) for tag in expected} == expected
+        assert {tag: ids_of(repository.list(JobQuery(tag=tag))) for tag in expected} == expected
         job = repository.get("b")
         repository.save(job.with_labels(at=NOON, tags=["blue", "small"]))
-        found = {tag: _ids(repository.list(JobQuery(tag=tag))) for tag in ("red", "blue", "small")}
+        found = {
+            tag: ids_of(repository.list(JobQuery(tag=tag))) for tag in ("red", "blue", "small")
+        }
         assert found == {"red": ["a"], "blue": ["b"], "small": ["b"]}
         repository.delete("a")
         assert repository.list(JobQuery(tag="big one")) == []
-
-    def test_a_queue_is_listed_in_order_of_submission(self, repository: JobRepository) -> None:
-        """The oldest job of a queue comes first, and pages go on from there."""
-        for number in range(5):
-            repository.add(
-                make_job(
-                    job_id=str(number),
-                    creation_time=NOON + timedelta(seconds=number // 2),
-                    queue="one" if number != 2 else "other",
-                    status=JobStatus.RUNNING if number == 0 else JobStatus.QUEUED,
-                )
-            )
-        waiting = JobQuery(
-            queue="one", status=frozenset({JobStatus.QUEUED}), oldest_first=True, limit=2
-        )
-        assert _ids(repository.list(waiting)) == ["1", "3"]
-        assert _ids(repository.list(replace(waiting, after="3"))) == ["4"]
-        assert _ids(repository.list(replace(waiting, after="0"))) == ["1", "3"]
-        both = frozenset({JobStatus.QUEUED, JobStatus.RUNNING})
-        assert _ids(repository.list(replace(waiting, status=both))) == ["0", "1"]
-        assert _ids(repository.list(replace(waiting, status=both, after="1"))) == ["3", "4"]
-
-    def test_the_next_jobs_of_a_queue_come_by_priority(self, repository: JobRepository) -> None:
-        """The highest priority comes first, then the oldest; running jobs have their own place."""
-        for number, priority in enumerate([0, 2, 0, -1, 2]):
-            moment = NOON + timedelta(seconds=number)
-            repository.add(
-                make_job(job_id=str(number), creation_time=moment, queue="one", priority=priority)
-            )
-        waiting = frozenset({JobStatus.QUEUED})
-        query = JobQuery(queue="one", status=waiting, next_first=True)
-        assert _ids(repository.list(query)) == ["1", "4", "0", "2", "3"]
-        assert _ids(repository.list(replace(query, limit=1))) == ["1"]
-        job = repository.get("3")
-        repository.save(job.with_changes(at=NOON, priority=3))
-        assert repository.get("3").priority == 3
-        first_two = replace(query, limit=2)
-        assert _ids(repository.list(first_two)) == ["3", "1"]
-        both = waiting | {JobStatus.RUNNING}
-        assert _ids(repository.list(replace(first_two, status=both))) == ["3", "1"]
 
     def test_matches_are_counted(self, repository: JobRepository) -> None:
         """A count is that of the whole listing, whatever page the query asks for."""
@@ -350,10 +310,10 @@ class JobRepositoryContract:
         with pytest.raises(ResourceNotFoundError):
             repository.save(job)
         for query in (JobQuery(), JobQuery(text="needle"), JobQuery(tag="red")):
-            assert _ids(repository.list(query)) == ["b"]
+            assert ids_of(repository.list(query)) == ["b"]
         repository.add(make_job(job_id="a", prompt="another thread", tags=("blue",)))
-        assert _ids(repository.list(JobQuery(text="thread"))) == ["a"]
-        assert _ids(repository.list(JobQuery(tag="red"))) == ["b"]
+        assert ids_of(repository.list(JobQuery(text="thread"))) == ["a"]
+        assert ids_of(repository.list(JobQuery(tag="red"))) == ["b"]
 
     def test_a_time_range_is_half_open(self, repository: JobRepository) -> None:
         """``since`` is included and ``until`` is not, so that ranges can be joined."""
@@ -362,7 +322,7 @@ class JobRepositoryContract:
         tokyo = timezone(timedelta(hours=9))
         since = (NOON + timedelta(hours=1)).astimezone(tokyo)
         until = NOON + timedelta(hours=3)
-        assert _ids(repository.list(JobQuery(since=since, until=until))) == ["2", "1"]
+        assert ids_of(repository.list(JobQuery(since=since, until=until))) == ["2", "1"]
 
     def test_a_limit_bounds(self, repository: JobRepository) -> None:
         """At most so many are listed; None lists all."""
@@ -385,7 +345,7 @@ class JobRepositoryContract:
             seen: list[str] = []
             page = repository.list(JobQuery(status=status, limit=3))
             while page:
-                seen += _ids(page)
+                seen += ids_of(page)
                 page = repository.list(JobQuery(status=status, limit=3, after=seen[-1]))
             assert seen == [f"{number:02}" for number in reversed(range(11))]
 
@@ -393,7 +353,7 @@ class JobRepositoryContract:
         """The job that a page starts after need not match; one that is not there is an error."""
         repository.add(make_job(job_id="a", model="m1"))
         repository.add(make_job(job_id="b", model="m2"))
-        assert _ids(repository.list(JobQuery(model="m1", after="b"))) == ["a"]
+        assert ids_of(repository.list(JobQuery(model="m1", after="b"))) == ["a"]
         with pytest.raises(ResourceNotFoundError, match="gone"):
             repository.list(JobQuery(after="gone"))
 
