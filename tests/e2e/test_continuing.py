@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 from PIL import Image
 
 from tiomagic import TioMagic
+from tiomagic_domain.lifecycle.observer import CANCEL_INTERVAL_S
 from tiomagic_domain.progress import Progress
 from tiomagic_media.encode.mp4 import write_mp4
 from tiomagic_media.pictures.film import read_film
@@ -80,6 +82,7 @@ def test_a_cancel_in_the_middle_leaves_the_next_run_alone(
         steps.append(moment.step)
         if moment.step == 3:
             tm.cancel_job(tm.list_jobs(limit=1)[0].job_id)
+            time.sleep(CANCEL_INTERVAL_S)  # Then the next step looks whether it is canceled.
 
     expected = read_film(Path(make().result())).frames
     assert make(on_progress=cancel).status == "canceled"

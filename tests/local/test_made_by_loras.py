@@ -19,6 +19,7 @@ from tiomagic_domain.catalogue import find_model
 from tiomagic_domain.errors import ConfigurationError, ValidationError
 from tiomagic_domain.features import Feature
 from tiomagic_domain.progress import NeverCanceled, ignore_progress
+from tiomagic_domain.schema.keyframes import PICTURE_FRAMES
 from tiomagic_local.engines import find_engine
 from tiomagic_local.engines.pusa import PerFrameEulerScheduler, Pusa, frame_times, multipliers
 from tiomagic_local.options import LocalOptions
@@ -262,6 +263,7 @@ class TestPusa:
             noise_multiplier=0.0,
             last_noise_multiplier=0.0,
         )
+        settings[PICTURE_FRAMES] = (0, 8)
         with last_latents(engine) as seen:
             engine.interpolate(inputs, settings, ignore_progress, NeverCanceled())
         ends = [
