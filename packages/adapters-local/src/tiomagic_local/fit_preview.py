@@ -1,7 +1,7 @@
 """Finds the colours of a model's latents, for previews: ``python -m tiomagic_local.fit_preview``.
 
-It needs the model's VAE alone, which has to be on this machine, and takes about a minute on a GPU
-and some on a CPU. Models that share a VAE share its colours.
+It needs the model's VAE alone, which has to be on this machine. Models that share a VAE share its
+colours.
 """
 
 from __future__ import annotations

@@ -76,7 +76,7 @@ class PreviewDrawer:
         if self._colours is None:
             return self._refuse(
                 "no preview: the colours of this model's latents are not known on this machine; "
-                f"this finds them, once, in about a minute: {self._command}"
+                f"this finds them, once: {self._command}"
             )
         scheduler = self._pipeline.scheduler
         predicted = find_estimate(scheduler, latents)
