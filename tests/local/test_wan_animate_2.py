@@ -157,6 +157,10 @@ class TestAttention:
         assert torch.allclose(small, exact, atol=0.01 * float(exact.abs().max()))
         assert torch.equal(self.passes(transformer), exact)
 
+    def test_a_second_engine_shares_the_store(self, engine: Any) -> None:
+        """So each of them says where the cache of their transformer waits."""
+        assert WanAnimate2(engine._pipeline, find_model(MODEL))._store is engine._store
+
     def test_eight_bits_round_each_token_of_each_head(self) -> None:
         """To half a level of the token's own largest number."""
         tensor = torch.randn(1, 6, 2, 12, generator=torch.Generator().manual_seed(1))

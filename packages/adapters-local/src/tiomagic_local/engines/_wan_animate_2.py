@@ -98,7 +98,7 @@ class FrameByFrameAttention:
     _parallel_config = None
 
     def __init__(self, store: ReferenceStore) -> None:
-        self._store = store
+        self.store = store
 
     def __call__(
         self,
@@ -119,10 +119,10 @@ class FrameByFrameAttention:
         query = rope_apply(query, grid_sizes, rotary_emb, rope_stride).type_as(value)
         key = rope_apply(key, grid_sizes, rotary_emb, rope_stride).type_as(value)
         if kv_cache_mode == "extract":
-            kv_cache.store(self._store.keep(key), self._store.keep(value))
+            kv_cache.store(self.store.keep(key), self.store.keep(value))
             seen = self._attend(query, key, value)
         else:
-            reference = [self._store.give(kept, value) for kept in kv_cache.get()]
+            reference = [self.store.give(kept, value) for kept in kv_cache.get()]
             frames = int(grid_sizes[0][0])
             seen = self._frame_by_frame(query, key, value, reference, frames)
         seen = seen.flatten(2, 3).type_as(query)
@@ -184,9 +184,14 @@ class _NoMasks(dict[Any, None]):
 def attend_frame_by_frame(transformer: Any) -> ReferenceStore:
     """Give a transformer this attention for as long as it is loaded, and return its store.
 
+    A transformer that has it already keeps its store: a second engine on it shares that.
+
     Args:
         transformer: A ``WanAnimate2Transformer3DModel``.
     """
+    present = transformer.blocks[0].self_attn.processor
+    if isinstance(present, FrameByFrameAttention):
+        return present.store
     store = ReferenceStore()
     for block in transformer.blocks:
         block.self_attn.set_processor(FrameByFrameAttention(store))

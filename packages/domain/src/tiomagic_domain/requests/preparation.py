@@ -155,9 +155,9 @@ class Preparation:
             ],
             SIZE_NOTES_FACT: [*sized.notes, *fitted],
             CHANGED_CHOICES_FACT: [one.to_dict() for one in rerun.changes] if rerun else [],
-            OVERLAP_FRAMES_FACT: going_on.overlap,
         }
         known = {name: fact for name, fact in facts.items() if fact}
+        known |= {OVERLAP_FRAMES_FACT: going_on.overlap} if going_on.overlap else {}
         job = replace(job, facts={**job.facts, **known})
         media = _with_context(media, going_on)
         return Request(job=job, card=card, media=media, objects=objects)
