@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -83,19 +83,16 @@ def run_feature(
         if continued is not None:
             found = _continue(tm, continued, options["prompt"], model, source)
             options, more, model = {**options, "prompt": found.prompt}, found.arguments, found.model
-        given = {*more, *(name for name, text in options.items() if text is not None)}
-        # Values of --set replace those of the recipe, too.
-        given |= {one.partition("=")[0].strip().replace("-", "_") for one in assignments or []}
         recipe = None
         if source is not None:
+            given = _list_given(options, assignments, more)
             recipe = _recipe(
                 output, tm, source, feature, replaced=given, model=model, trust=manner.trust
             )
         _set_provider(tm, recipe)
         name = model or (str(recipe["model"]) if recipe else tm.get_default_model())
         arguments = {**_arguments(feature, name, options, assignments, more), **more}
-        # Before the run, which may take hours.
-        target = check_target(manner.output)
+        target = check_target(manner.output)  # Before the run, which may take hours.
         previews = find_preview(output, manner.preview, waits=manner.wait)
         if manner.dry_run:
             _show_plan(output, tm, feature, name, arguments, recipe)
@@ -104,14 +101,28 @@ def run_feature(
         announce_download(output, tm, name, quiet=manner.quiet, yes=manner.yes, force=manner.force)
         if shows_progress(manner):
             show_sizes(output, feature, name, arguments, recipe)
-        if source is not None:
-            call = partial(tm.rerun, source, model=name, trust=True)  # It was asked about above.
-        else:
-            call = partial(getattr(tm, feature), name)
-        submission = partial(call, retry=manner.retry, force=manner.force, **arguments)
+        call = _choose_call(tm, feature, name, source)
+        call = partial(call, retry=manner.retry, force=manner.force, **arguments)
         provider = tm.session.configured_provider()
-        job = submit(output, tm, manner, provider, name, submission, previews=previews)
+        job = submit(output, tm, manner, provider, name, call, previews=previews)
         wait_and_show(output, job, manner, target, previews=previews)
+
+
+def _list_given(
+    options: Mapping[str, str | None],
+    assignments: list[str] | None,
+    more: Mapping[str, object],
+) -> set[str]:
+    """Return the names of the arguments that replace those of a recipe."""
+    given = {*more, *(name for name, text in options.items() if text is not None)}
+    return given | {one.partition("=")[0].strip().replace("-", "_") for one in assignments or []}
+
+
+def _choose_call(tm: TioMagic, feature: str, model: str, source: str | None) -> Callable[..., Any]:
+    """Return the method of ``tm`` that makes the video, with its model."""
+    if source is None:
+        return partial(getattr(tm, feature), model)
+    return partial(tm.rerun, source, model=model, trust=True)  # It was asked about before.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
