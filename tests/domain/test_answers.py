@@ -50,6 +50,7 @@ MALFORMED = {
     "an error that is none": Report(status=JobStatus.FAILED, error={"code": 1}),
     "progress that is none": Report(status=RUNNING, progress=0.5),
     "a path for a video": Report(status=JobStatus.COMPLETED, video="video.mp4"),
+    "a pause without end": Report(status=RUNNING, retry_after=float("inf")),
     "no video": Report(status=JobStatus.COMPLETED),
 }
 

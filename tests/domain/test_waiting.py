@@ -3,6 +3,7 @@
 import pytest
 
 from tiomagic_domain.errors import JobTimeoutError, ValidationError
+from tiomagic_domain.features import Feature
 from tiomagic_domain.testing import FakeClock, make_job
 from tiomagic_domain.usecases.waiting import WaitDeadline
 
@@ -35,6 +36,22 @@ def test_a_provider_that_wants_to_be_asked_later_is_asked_later(
     """Its word is obeyed where it is longer than the interval, up to the end of the wait."""
     patience = WaitDeadline(FakeClock().monotonic, timeout=60, poll=2)
     assert patience.next_pause(make_job(facts={"retry_after_s": wanted})) == pause
+
+
+def test_a_limit_of_requests_is_no_failure_and_puts_off_the_next_poll(parts):
+    """A pause that the service names is kept; one that is no time leaves the wait's own."""
+    job = parts.generation.submit(
+        Feature.TEXT_TO_VIDEO, provider="modal", model=None, arguments={"prompt": "a fox"}
+    )
+    parts.remote.rate_limits = [40.0, 0.5, float("nan"), float("inf"), -1.0]
+    said = parts.generation.check(job.job_id)
+    assert (said.status, said.facts["retry_after_s"]) == ("queued", 40)
+    assert said.message == "modal takes no more requests now"
+    parts.remote.rate_limits.insert(0, 40.0)
+    done = parts.generation.wait(job.job_id, poll=2)
+    assert done.status == "completed"
+    assert parts.clock.slept == [40, 2, 2, 2, 2, 2]
+    assert "retry_after_s" not in done.facts
 
 
 @pytest.mark.parametrize(

@@ -83,6 +83,16 @@ def test_a_running_job_is_followed_and_not_sent_again(fake_app: FakeApp) -> None
     assert len(fake_app.modal.submitted) == sent
 
 
+@pytest.mark.parametrize("concurrency", [1, 2])
+def test_a_batch_asks_again_when_the_service_allows_it(fake_app: FakeApp, concurrency: int) -> None:
+    """A limit of requests is no failure; each poll comes when the service has said."""
+    fake_app.tm.configure(provider="modal")
+    fake_app.modal.rate_limits = [30.0, 60.0]
+    (job,) = fake_app.tm.batch([FOX], concurrency=concurrency).jobs
+    assert fake_app.clock.monotonic() >= 90
+    assert fake_app.modal.polled == [job.job_id] * 4
+
+
 def test_no_more_than_so_many_are_under_way(fake_app: FakeApp) -> None:
     """The bound holds at every moment that a job is handed over."""
     fake_app.tm.configure(provider="modal")

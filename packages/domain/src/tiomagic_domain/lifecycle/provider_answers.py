@@ -7,6 +7,7 @@ fails only its own job, with the reason.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
@@ -51,6 +52,19 @@ def ask_provider(question: Callable[[Job], object], job: Job) -> Report:
             details={"job_id": job.job_id},
             code=ErrorCode.MALFORMED_ANSWER,
         ) from error
+
+
+def report_of_failed_poll(job: Job, error: APIError) -> Report:
+    """Return the report of a poll that the provider could not answer: the job stays as it is.
+
+    Args:
+        job: Which job.
+        error: Its message becomes the job's, and its ``retry_after`` puts off the next poll.
+            Anything but a number of seconds is ignored: an error's details are not checked.
+    """
+    asked = error.details.get("retry_after")
+    pause = asked if isinstance(asked, int | float) and 0 < asked < math.inf else None
+    return Report(status=job.status, message=error.message, retry_after=pause)
 
 
 def validate_report(report: object, job: Job) -> Report:
@@ -105,6 +119,8 @@ def _wrong_fields(report: Report) -> list[str]:
     ]
     if not wrong:
         wrong += _not_plain(report)
+    if report.retry_after is not None and not math.isfinite(report.retry_after):
+        wrong.append(f"retry_after is {report.retry_after}")
     if report.status is JobStatus.COMPLETED and report.video is None:
         wrong.append("it says that the job is done, and gave no video")
     return wrong

@@ -5,6 +5,7 @@
     provider = FakeProvider(tmp_path)                  # remote: queued, running, completed
     provider = FakeProvider(tmp_path, blocking=True)   # submit returns the finished video
     provider.unreachable = True                        # the network is down
+    provider.rate_limits = [30.0]                      # the next poll is refused: again in 30 s
     provider.loses_answers = True                      # the job starts, the answer does not arrive
     provider.rejection = AuthenticationError("…")      # refused before it is stored
     provider.failure = GenerationError("…")            # fails on the way
@@ -23,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from tiomagic_domain.catalogue import ModelCard
-from tiomagic_domain.errors import APIError, GenerationCanceledError, TioMagicError
+from tiomagic_domain.errors import APIError, GenerationCanceledError, RateLimitError, TioMagicError
 from tiomagic_domain.jobs.job import Job, JobStatus
 from tiomagic_domain.jobs.recipe import build_recipe
 from tiomagic_domain.media import VideoFile
@@ -77,6 +78,7 @@ class FakeProvider(ProviderBase):
         canceled: The job id of each cancel.
         runs: The runs that were started, by job id.
         unreachable: While True, nothing can be asked and nothing starts.
+        rate_limits: Refuses that many of the next polls; each may come again after so many seconds.
         loses_answers: While True, a submission starts its run and the answer is lost.
         loses_requests: While True, a submission is lost on its way and starts nothing, and the
             caller cannot tell.
@@ -104,6 +106,7 @@ class FakeProvider(ProviderBase):
         self.canceled: list[str] = []
         self.runs: dict[str, FakeRun] = {}
         self.unreachable = False
+        self.rate_limits: list[float] = []
         self.loses_answers = False
         self.loses_requests = False
         self.rejection: TioMagicError | None = None
@@ -157,6 +160,9 @@ class FakeProvider(ProviderBase):
         """Return the next report of the run's script."""
         self.polled.append(job.job_id)
         self._reach()
+        if self.rate_limits:
+            pause = {"retry_after": self.rate_limits.pop(0)}
+            raise RateLimitError(f"{self._name} takes no more requests now", details=pause)
         run = self.runs.get(job.job_id)
         return _lost(job) if run is None else self._next_word(run)
 

@@ -26,6 +26,7 @@ from tiomagic_domain.requests.rerun import RerunCall
 from tiomagic_domain.schema.kinds import Rejected, plain_data
 from tiomagic_domain.suggestions import shorten_repr
 from tiomagic_domain.usecases.generation import Generation
+from tiomagic_domain.usecases.waiting import WaitDeadline
 
 BATCH_TAG_PREFIX: Final = "batch:"
 MAX_BATCH_NAME_LENGTH: Final = 60
@@ -193,11 +194,18 @@ class Batches:
             return BatchOutcome(request=request, job=known, error=error.message)
 
     def _follow(self, job: Job, stop: threading.Event) -> Job:
+        deadline = WaitDeadline(self._clock.monotonic, timeout=None, poll=POLL_INTERVAL_S)
         while not (job.status.is_terminal or stop.is_set()):
             job = self._generation.check(job.job_id)
             if not job.status.is_terminal:
-                self._clock.sleep(POLL_INTERVAL_S)
+                self._pause(deadline.next_pause(job), stop)
         return job
+
+    def _pause(self, seconds: float, stop: threading.Event) -> None:
+        """Sleep in short parts: after Ctrl-C the caller waits for every thread of the batch."""
+        until = self._clock.monotonic() + seconds
+        while not stop.is_set() and (left := until - self._clock.monotonic()) > 0:
+            self._clock.sleep(min(left, POLL_INTERVAL_S))
 
 
 def _outcome(request: BatchRequest, job: Job) -> BatchOutcome:

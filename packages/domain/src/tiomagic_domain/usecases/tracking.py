@@ -20,7 +20,7 @@ from tiomagic_domain.jobs.job import TERMINAL, Job, JobQuery, JobStatus
 from tiomagic_domain.lifecycle.apply_report import ask_to_stop
 from tiomagic_domain.lifecycle.finishing import Finish, keep_as_it_is
 from tiomagic_domain.lifecycle.job_updater import JobUpdater, ignore_change, ignore_trouble
-from tiomagic_domain.lifecycle.provider_answers import ask_provider
+from tiomagic_domain.lifecycle.provider_answers import ask_provider, report_of_failed_poll
 from tiomagic_domain.ports.clock import POLL_INTERVAL_S, Clock
 from tiomagic_domain.ports.job_repository import JobRepository
 from tiomagic_domain.ports.output_store import ClaimsFetches, OutputStore
@@ -98,9 +98,9 @@ class JobTracker:
     def check(self, job_id: str) -> Job:
         """Poll the provider about a job, save its video when it is finished, and store the report.
 
-        When the provider cannot be reached, only the job's message changes; a malformed answer
-        fails the job. While another process checks the same job, this call waits and returns its
-        result.
+        When the provider cannot be reached, or limits the rate of requests, only the job's message
+        and the time of the next poll change; a malformed answer fails the job. While another
+        process checks the same job, this call waits and returns its result.
 
         Raises:
             ResourceNotFoundError: when there is no such job.
@@ -133,8 +133,7 @@ class JobTracker:
         except APIError as error:
             if not error.retryable:
                 raise
-            # The provider cannot be reached: only the job's message changes.
-            report = Report(status=job.status, message=error.message)
+            report = report_of_failed_poll(job, error)
         except ProcessingError as error:
             if error.code != ErrorCode.MALFORMED_ANSWER:
                 raise

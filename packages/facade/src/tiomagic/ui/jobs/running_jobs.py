@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 from tiomagic.display.journal import get_logger
 from tiomagic_domain.errors import TioMagicError
 from tiomagic_domain.jobs.job import TERMINAL, Job, JobQuery, JobStatus
+from tiomagic_domain.ports.provider import RETRY_AFTER
 from tiomagic_domain.progress import EtaEstimator, Preview
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ class RunningJobs:
     def __init__(self, session: Session) -> None:
         self._session = session
         self._eta_estimators: dict[str, EtaEstimator] = {}
+        self._next_polls: dict[str, float] = {}
         self._moments: list[RunningJob] = []
         self._looked = 0.0
         self._stale = True
@@ -76,7 +78,9 @@ class RunningJobs:
         jobs = generation.list(JobQuery(status=active, limit=MAX_JOBS_CHECKED, oldest_first=True))
         found = [self._moment(job) for job in jobs]
         # Estimators of finished jobs are dropped.
-        self._eta_estimators = {m.job.job_id: self._eta_estimators[m.job.job_id] for m in found}
+        ids = [m.job.job_id for m in found]
+        self._eta_estimators = {job_id: self._eta_estimators[job_id] for job_id in ids}
+        self._next_polls = {job_id: self._next_polls.get(job_id, 0.0) for job_id in ids}
         open_ones = (moment for moment in found if not moment.job.status.is_terminal)
         return sorted(open_ones, key=_place)
 
@@ -85,7 +89,7 @@ class RunningJobs:
             job.job_id, EtaEstimator(self._session.clock.monotonic)
         )
         try:
-            job = self._session.generation.check(job.job_id)
+            job = self._poll(job)
             return RunningJob(
                 job=job, eta_s=pace.eta_s(job.progress), preview=self._look_at_preview(job)
             )
@@ -95,6 +99,16 @@ class RunningJobs:
             trouble = f"{type(error).__name__}: {error}"
             get_logger().warning("ui.job_not_checked", job_id=job.job_id, error=trouble)
             return RunningJob(job=job, eta_s=None, trouble=trouble)
+
+    def _poll(self, job: Job) -> Job:
+        """Return a job after a poll, unless its provider has asked for a later one."""
+        now = self._session.clock.monotonic()
+        # A cancel's report drops the provider's word, and the job is polled again at once.
+        if RETRY_AFTER in job.facts and now < self._next_polls.get(job.job_id, 0.0):
+            return job
+        job = self._session.generation.check(job.job_id)
+        self._next_polls[job.job_id] = now + float(job.facts.get(RETRY_AFTER, 0.0))
+        return job
 
     def _look_at_preview(self, job: Job) -> Preview:
         # Of jobs that others started too: a bad run can be stopped from any page.
