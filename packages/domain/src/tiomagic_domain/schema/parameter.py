@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Final
@@ -53,10 +53,11 @@ class Parameter:
     choices: tuple[object, ...] = ()
     examples: tuple[object, ...] = ()
     """Usual values of a text that may have others."""
-    elsewhere: Mapping[object, str] = field(
+    elsewhere: Mapping[object, Callable[[], str]] = field(
         default_factory=lambda: MappingProxyType({}), hash=False
     )
-    """Choices that only other models have, each with the reason."""
+    """Choices that only other models have, each with a function that returns the reason: which
+    models have them is known only when the whole catalogue is."""
     pattern: str | None = None
     """A regular expression that a string must contain, in the common part of Python and ECMA."""
     pattern_hint: str = "does not have the right form"
@@ -99,7 +100,7 @@ class Parameter:
         if self.choices and checked not in self.choices:
             options = ", ".join(repr(choice) for choice in self.choices)
             nearest = nearest_choice(self.choices, checked)
-            why = f"; {self.elsewhere[checked]}" if checked in self.elsewhere else ""
+            why = f"; {self.elsewhere[checked]()}" if checked in self.elsewhere else ""
             raise Rejected(f"must be one of {options}, not {shorten_repr(value)}{why}", nearest)
         return checked
 
