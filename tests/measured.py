@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import functools
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
 from tests.lanes import LANES, ROOT
@@ -36,12 +36,10 @@ FOR_CHILDREN = "COVERAGE_PROCESS_CONFIG"
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
     """Leave out all other tests: their fixtures, themselves, and the processes that they start."""
-    plugin = item.config.pluginmanager.get_plugin("_cov")
-    controller = getattr(plugin, "cov_controller", None)
     lanes = {lane for lane in LANES if item.get_closest_marker(lane) is not None}
-    if controller is None or is_measured(item.path, lanes):
+    if is_measured(item.path, lanes):
         return (yield)
-    with pause(controller):
+    with pause():
         return (yield)
 
 
@@ -65,17 +63,23 @@ def find_left_out(path: Path) -> set[str] | None:
 
 
 @contextmanager
-def pause(controller: Any) -> Iterator[None]:
+def pause() -> Iterator[None]:
     """Measure nothing within the block.
 
-    Args:
-        controller: What pytest-cov holds the measuring by.
+    In a process of xdist coverage is started three times: by ``patch = subprocess``, when the
+    plugin of pytest-cov loads, and when its session begins. As one ends the one below it goes on,
+    so that all of them have to end. In a run without coverage there is none.
     """
     for_children = os.environ.pop(FOR_CHILDREN, None)
-    controller.pause()
+    coverage = sys.modules.get("coverage")
+    stopped = []
+    while coverage is not None and (top := coverage.Coverage.current()) is not None:
+        top.stop()
+        stopped.append(top)
     try:
         yield
     finally:
-        controller.resume()
+        for one in reversed(stopped):
+            one.start()
         if for_children is not None:
             os.environ[FOR_CHILDREN] = for_children

@@ -2,24 +2,14 @@
 
 import os
 import re
+import shutil
+import subprocess
+import sys
 import tomllib
 
 import pytest
 from tests.lanes import ROOT
 from tests.measured import FOR_CHILDREN, MEASURED, is_measured, pause
-
-
-class Controller:
-    """Says what is asked of it, and whether a process that is started now would be measured."""
-
-    def __init__(self):
-        self.heard = []
-
-    def pause(self):
-        self.heard.append(("pause", os.environ.get(FOR_CHILDREN)))
-
-    def resume(self):
-        self.heard.append(("resume", os.environ.get(FOR_CHILDREN)))
 
 
 @pytest.mark.parametrize(
@@ -41,16 +31,61 @@ def test_the_longest_path_that_fits_decides(path, lanes, measured):
     assert is_measured(ROOT / path, lanes) is measured
 
 
+TRACED = """
+import sys
+def test_counts(): assert sys.gettrace() is not None
+"""
+UNTRACED = """
+import sys, threading
+def test_does_not():
+    seen = [sys.gettrace(), threading.gettrace()]
+    thread = threading.Thread(target=lambda: seen.append(sys.gettrace()))
+    thread.start()
+    thread.join()
+    assert seen == [None] * 3
+"""
+
+
+@pytest.mark.parametrize("processes", ["0", "1"])
+def test_only_what_counts_is_traced(tmp_path, processes):
+    """In the process of pytest, and in one of xdist, whose measuring begins before its tests."""
+    folders = {"domain": TRACED, "local": UNTRACED}
+    (tmp_path / "tests").mkdir()
+    for plugin in ("lanes.py", "measured.py"):
+        shutil.copyfile(ROOT / "tests" / plugin, tmp_path / "tests" / plugin)
+    (tmp_path / "conftest.py").write_text('pytest_plugins = ["tests.lanes", "tests.measured"]\n')
+    (tmp_path / "pyproject.toml").write_text(
+        '[tool.coverage.run]\nbranch = true\npatch = ["subprocess"]\nsource_pkgs = ["tests"]\n'
+    )
+    for name, code in folders.items():
+        (tmp_path / "tests" / name).mkdir()
+        (tmp_path / "tests" / name / f"test_{name}.py").write_text(code)
+    command = [sys.executable, "-m", "pytest", "-n", processes, "--import-mode=importlib"]
+    done = subprocess.run(
+        [*command, "-p", "no:cacheprovider", "--cov", "--cov-report=", "tests"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "2 passed" in done.stdout, done.stdout + done.stderr
+
+
 @pytest.mark.parametrize("before", ["{}", None])
-def test_nothing_is_measured_in_between(monkeypatch, before):
-    """Neither here nor in a process that is started; afterwards all is as it was."""
+def test_a_process_that_is_started_in_between_is_not_measured(monkeypatch, before):
+    """Afterwards all is as it was, whatever happened."""
     monkeypatch.delenv(FOR_CHILDREN, raising=False)
     if before:
         monkeypatch.setenv(FOR_CHILDREN, before)
-    controller = Controller()
-    with pytest.raises(ValueError, match="of the test"), pause(controller):
+
+    @pause()
+    def start() -> None:
+        assert FOR_CHILDREN not in os.environ
         raise ValueError("of the test")
-    assert controller.heard == [("pause", None), ("resume", None)]
+
+    with pytest.raises(ValueError, match="of the test"):
+        start()
     assert os.environ.get(FOR_CHILDREN) == before
 
 
