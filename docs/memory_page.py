@@ -8,7 +8,7 @@ from functools import partial
 from docs.tables import render_table_head, render_table_row
 
 from tiomagic_domain.catalogue import ModelCard, models
-from tiomagic_domain.weight_formats import QUALITIES
+from tiomagic_domain.weights.formats import QUALITIES
 from tiomagic_local.runtime.memory_plan import (
     IN_MAIN_MEMORY,
     ON_DEVICE,

@@ -38,6 +38,7 @@ NOT_RUN = {
     "needs a GPU",
     "needs the weights of a large model; tests/local/test_previews.py has small ones",
     "needs the weights of the segmenter; tests/local/test_masks.py has small ones",
+    "needs files of some gigabytes; tests/local/quantized runs small ones",
     "downloads weights; tests/weights does it on loopback",
     "the hub is asked; tests/local/test_rehearsal.py does it on loopback",
 }

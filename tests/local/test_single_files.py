@@ -12,7 +12,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from tests.local.hub_server import Hub, hub_server
 
-from tiomagic_domain.catalogue import find_model
+from tiomagic_domain.catalogue import ModelCard, find_model
 from tiomagic_domain.errors import ConfigurationError
 from tiomagic_domain.progress import ignore_progress
 from tiomagic_local.lora.messages import describe_partial_use
@@ -20,6 +20,7 @@ from tiomagic_local.options import LocalOptions
 from tiomagic_local.quantized.layers import NUMBERS, StoredLayer
 from tiomagic_local.runtime.loader import load_pipeline
 from tiomagic_local.runtime.memory_plan import MemoryPlan
+from tiomagic_local.weights.given_files import find_given_files
 from tiomagic_local.weights.locate import Weights, find_weights
 
 __all__ = ["hub_server"]
@@ -131,7 +132,13 @@ def full_weights(part: torch.nn.Module) -> Tensors:
 def find(path: Path, weights_dir: Path) -> Weights:
     """Return the weights with a file in the transformer's place."""
     options = LocalOptions(model_path=path, weights_dir=weights_dir)
-    return find_weights(T2V, options, pipeline="WanPipeline", progress=ignore_progress)
+    return find_with_files(T2V, options, "WanPipeline")
+
+
+def find_with_files(card: ModelCard, options: LocalOptions, pipeline: str) -> Weights:
+    """Return a model's weights with the file of the options."""
+    files = find_given_files(card, {}, options, progress=ignore_progress)
+    return find_weights(card, options, pipeline=pipeline, progress=ignore_progress, files=files)
 
 
 def rows(whole: torch.Tensor) -> torch.Tensor:
@@ -303,8 +310,7 @@ def test_what_is_of_other_components_is_named(
     save_file(file, tmp_path / "all.safetensors")
     found = find(tmp_path / "all.safetensors", weights_dir)
     facts = {"weights": found.facts()}
-    assert found.file is not None
-    assert found.file.unused == {"VAE": 1, "text encoder": 1}
+    assert found.given["transformer"].known.unused == {"VAE": 1, "text encoder": 1}
     (said,) = describe_partial_use(facts, {})
     assert said == "all.safetensors: tensors that are not used: 1 of the VAE, 1 of the text encoder"
 
@@ -315,8 +321,7 @@ def test_what_the_model_computes_is_not_missed(
     """Authors' files have the frequencies of positions, which are no weights."""
     save_file(plain | {"freqs": torch.ones(4)}, tmp_path / "mine.safetensors")
     found = find(tmp_path / "mine.safetensors", weights_dir)
-    assert found.file is not None
-    assert found.file.unused == {}
+    assert found.given["transformer"].known.unused == {}
 
 
 def test_a_file_that_was_cut_short(plain: Tensors, weights_dir: Path, tmp_path: Path) -> None:
@@ -340,7 +345,7 @@ def test_nothing_large_is_fetched_for_a_file_that_does_not_fit(
     save_file({"blocks.0.self_attn.q.weight": torch.zeros(3, 3)}, path)
     options = LocalOptions(model_path=path)
     with pytest.raises(ConfigurationError, match="another shape"):
-        find_weights(card, options, pipeline="WanPipeline", progress=ignore_progress)
+        find_with_files(card, options, "WanPipeline")
     assert hub_server.downloaded_files("some/model") == {
         "model_index.json",
         "transformer/config.json",

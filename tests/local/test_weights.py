@@ -14,20 +14,22 @@ import pytest
 from tiomagic_domain.catalogue import find_model
 from tiomagic_domain.errors import ConfigurationError
 from tiomagic_domain.progress import ignore_progress
+from tiomagic_local.component_files.kinds import find_class
 from tiomagic_local.options import LocalOptions
 from tiomagic_local.runtime.loader import load_pipeline
 from tiomagic_local.runtime.memory_plan import MemoryPlan
 from tiomagic_local.weights import hub, locate
+from tiomagic_local.weights.given_files import find_given_files
 from tiomagic_local.weights.hub_files import WantedFiles
 from tiomagic_local.weights.locate import Origin, Weights, digest_folder, find_weights, local_folder
-from tiomagic_local.weights.single_file import find_transformer_class
 
 T2V = find_model("wan2.1-t2v-1.3b")
 PIPELINE = "WanPipeline"
 
 
 def find(options: LocalOptions) -> Weights:
-    return find_weights(T2V, options, pipeline=PIPELINE, progress=ignore_progress)
+    files = find_given_files(T2V, {}, options, progress=ignore_progress)
+    return find_weights(T2V, options, pipeline=PIPELINE, progress=ignore_progress, files=files)
 
 
 class TestOrigins:
@@ -90,7 +92,7 @@ class TestOneFile:
         file = tmp_path / "mine.safetensors"
         save_file(tensors, file)
         found = find(LocalOptions(model_path=file, weights_dir=weights_dir))
-        assert (found.origin, found.transformer) == (Origin.WEIGHTS_DIR, file)
+        assert (found.origin, found.given["transformer"].file.path) == (Origin.WEIGHTS_DIR, file)
         facts: Any = found.facts()
         assert facts["transformer"]["file"] == "mine.safetensors"
         assert str(tmp_path) not in json.dumps(facts)
@@ -136,7 +138,7 @@ class TestOneFile:
     def test_a_model_that_one_file_does_not_hold(self, index: dict[str, Any], words: str) -> None:
         """What diffusers does not read from one file, and a model of two experts, want a folder."""
         with pytest.raises(ConfigurationError, match=words):
-            find_transformer_class(Path("x.safetensors"), index)
+            find_class("transformer", "x.safetensors", index, argument="model_path")
 
 
 class TestTroubleWithFolders:

@@ -28,14 +28,13 @@ from tests.local.quantized.weight_files import (
     write_gguf,
     write_int8,
 )
+from tests.local.test_single_files import find_with_files
 
 from tiomagic import errors
 from tiomagic_domain.catalogue import find_model
-from tiomagic_domain.progress import ignore_progress
 from tiomagic_local.checkpoint.gguf_files import PACKED
 from tiomagic_local.options import LocalOptions
 from tiomagic_local.quantized.tensors import read_stored
-from tiomagic_local.weights.locate import find_weights
 
 __all__ = ["hub_server"]
 
@@ -175,7 +174,7 @@ def test_what_does_not_fit_is_refused_before_a_byte_of_the_rest(
     harm(path)
     options = LocalOptions(model_path=path)
     with pytest.raises(errors.ConfigurationError, match=TROUBLES[harm]) as caught:
-        find_weights(card, options, pipeline="WanVACEPipeline", progress=ignore_progress)
+        find_with_files(card, options, "WanVACEPipeline")
     assert "odd.gguf" in caught.value.message
     assert hub_server.downloaded_files("some/model") <= {
         "model_index.json",

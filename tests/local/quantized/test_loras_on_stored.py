@@ -20,11 +20,11 @@ from tests.local.quantized.weight_files import (
 )
 
 from tiomagic_domain.catalogue.lora import Lora
+from tiomagic_local.component_files.single_file import load_file
 from tiomagic_local.quantized.layers import StoredLinear
 from tiomagic_local.runtime.call_loras import CallLoras
 from tiomagic_local.runtime.lora_adapters import LoraAdapters
 from tiomagic_local.weights.lora_files import FoundLora, check_header
-from tiomagic_local.weights.single_file import load_transformer
 
 QUERY, WIDE, NORM = "blocks.0.attn1.to_q", "blocks.1.ffn.net.0.proj", "blocks.0.norm2"
 FORMS: dict[str, tuple[str, Write]] = {
@@ -40,7 +40,7 @@ def pipeline(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
     name, write = FORMS[request.param]
     path = tmp_path_factory.mktemp("file") / name
     write(path, transformer())
-    part = load_transformer(path, WanVACETransformer3DModel, DOODLE / "transformer", torch.float32)
+    part = load_file(path, WanVACETransformer3DModel, DOODLE / "transformer", torch.float32)
     nothing = dict.fromkeys(("tokenizer", "text_encoder", "vae", "scheduler"))
     return WanPipeline(transformer=part, **nothing)
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from tiomagic_domain.catalogue import find_model
-from tiomagic_domain.weight_formats import GROUPS
+from tiomagic_domain.weights.formats import GROUPS
 from tiomagic_local.footprint.architectures import build_network, find_architecture, weights
 from tiomagic_local.footprint.estimates import LARGEST_MATRIX_GIB
 from tiomagic_local.quantized.selection import choose_weights

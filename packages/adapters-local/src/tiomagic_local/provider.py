@@ -38,6 +38,7 @@ from tiomagic_local.preflight.conditions import look_ahead, run_device
 from tiomagic_local.preflight.machine import MachineFacts, read_machine
 from tiomagic_local.preview.request import preview_with
 from tiomagic_local.torch_env.devices import group_members
+from tiomagic_local.weights.given_files import check_given_files
 from tiomagic_local.weights.inventory import list_run_files, take_inventory
 from tiomagic_local.weights.locate import local_folder
 from tiomagic_local.weights.lora_files import check_loras
@@ -146,7 +147,7 @@ class LocalProvider(ProviderBase):
             MissingDependencyError: with the command that installs what is missing.
             ConfigurationError: when there is no such engine, a folder of weights is not there, or
                 the device is written as a group that cannot be.
-            ValidationError: when a LoRA file is not there, or is none.
+            ValidationError: when a file of weights is not there, or a LoRA file is none.
         """
         _require("local", "running a model on this machine", ENGINE_MODULES)
         if "guiding_video" in request.media:
@@ -160,6 +161,7 @@ class LocalProvider(ProviderBase):
         group_members(self._options.device)
         local_folder(request.card, self._options)
         check_loras(Lora.from_arguments(request.settings.get("loras", ())), self._options)
+        check_given_files(request.card, request.settings, self._options)
 
     def ask_ahead(self, request: Request) -> None:
         """Ask the hub for the lists of a model's files, if it is not all here. Loads no torch.

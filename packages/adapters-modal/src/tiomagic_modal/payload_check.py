@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from tiomagic_domain.catalogue import ModelCard, shipped_engines
 from tiomagic_domain.catalogue.lora import Lora
 from tiomagic_domain.errors import Problem, ValidationError
 from tiomagic_domain.ports.provider import Request
 from tiomagic_domain.schema.expert_arguments import describe_object
+from tiomagic_domain.weights.given import WEIGHTS_ARGUMENT
 
 
 def check_payload(request: Request) -> None:
@@ -28,6 +31,17 @@ def check_payload(request: Request) -> None:
         )
         for lora in Lora.from_arguments(request.settings.get("loras", ()))
         if lora.is_file
+    ]
+    problems += [
+        Problem(
+            field=f"{WEIGHTS_ARGUMENT}.{name}",
+            message=f"{file.label} is a file of this machine, and files of weights do not travel "
+            "to Modal: put it into a repository on the Hugging Face hub and give that as "
+            "owner/name/file, or run the job on 'local'",
+            given=repr(file.label),
+        )
+        for name, file in request.card.files_of(request.settings).items()
+        if file.hub_file is None or (file.pin is None and Path(file.place).is_file())
     ]
     problems += [
         Problem(

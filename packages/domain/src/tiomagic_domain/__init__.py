@@ -31,8 +31,7 @@
 ``text``         Text at the borders: decodes or refuses input, and makes output safe.
 ``usecases``     The use cases on jobs, over the ports: submit, check, wait, cancel, rerun,
                  batches, search.
-``weight_formats`` The arguments ``quantization`` and ``quality``: which weights are kept in fewer
-                 bits.
+``weights``      Weights of a call: in which format, and from which files.
 ``workers``      Background jobs: queues, workers and their leases, the supervisor, retries after
                  a lost worker.
 

@@ -58,6 +58,7 @@ _WORDS: Final[Mapping[tuple[str, ...], str]] = MappingProxyType(
         ("memory",): "offload cpu_offload vram low_vram memory_mode memory_profile enable_offload",
         ("acceleration",): "teacache tea_cache speed fast turbo torch_compile attention_backend",
         ("quantization",): "quantize quantise quantization_config load_in_8bit load_in_4bit",
+        ("weights",): "gguf unet unet_name transformer text_encoder model_file checkpoint ckpt",
         ("revisions",): "revision commit commits",
         ("text_to_video",): "t2v txt2vid text2video",
         ("image_to_video",): "i2v img2vid image2video",

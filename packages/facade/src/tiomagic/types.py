@@ -243,6 +243,7 @@ class CommonSettings(TypedDict, total=False):
     memory: Literal["auto", "resident", "model_offload", "group_offload"] | None
     quality: Literal["exact", "high", "small"] | None
     quantization: Literal["none", "int8", "fp8", "q5_1", "q4_1"] | Mapping[str, object] | None
+    weights: Mapping[str, object] | None
     acceleration: Literal["exact", "fast", "turbo"] | Mapping[str, object] | None
     revisions: Mapping[str, object] | None
     seconds: float | None

@@ -2,7 +2,8 @@
 
 ``factors``        Reads weights that are stored in 8 bits with a scale factor for each matrix
                    (fp8_scaled).
-``folders``        Checks that a loaded component got all of its tensors, and needs no factors.
+``folders``        Components of a folder: builds them without values, and checks that loaded
+                   ones are whole.
 ``gguf_files``     The header and the tensors of a GGUF file, read by the format's own library.
 ``header``         The header of a safetensors file: names, types and shapes of its tensors. Loads
                    no torch.

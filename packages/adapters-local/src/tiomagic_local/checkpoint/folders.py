@@ -1,10 +1,10 @@
-"""Checks that a loaded component got all of its tensors, and needs no factors."""
+"""Components of a folder: builds them without values, and checks that loaded ones are whole."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tiomagic_local.checkpoint.factors import is_helper
 from tiomagic_local.checkpoint.header import read_safetensors_header
@@ -14,6 +14,26 @@ if TYPE_CHECKING:
     import torch
 
 CONFIGURATION = "config.json"
+
+
+def build_empty(kind: Any, folder: Path) -> Any:
+    """Return a component without values.
+
+    Args:
+        kind: Its class in diffusers or transformers.
+        folder: With its configuration.
+    """
+    from accelerate import init_empty_weights
+
+    with init_empty_weights():
+        if is_of_diffusers(kind):
+            return kind.from_config(kind.load_config(folder, local_files_only=True))
+        return kind(kind.config_class.from_pretrained(folder, local_files_only=True))
+
+
+def is_of_diffusers(kind: Any) -> bool:
+    """Say whether a component's class is of diffusers; else it is of transformers."""
+    return hasattr(kind, "from_config")
 
 
 def check_component(part: torch.nn.Module, folder: Path) -> None:

@@ -35,7 +35,7 @@ from diffusers.models._modeling_parallel import ParallelConfig, gather_size_by_c
 from diffusers.models.attention import AttentionModuleMixin
 
 from tiomagic_local.checkpoint.pipeline_index import read_index
-from tiomagic_local.weights.single_file import TRANSFORMER
+from tiomagic_local.component_files.kinds import TRANSFORMER
 
 if TYPE_CHECKING:
     from torch.distributed.device_mesh import DeviceMesh

@@ -30,10 +30,12 @@ def describe_partial_use(facts: Mapping[str, Any], acceleration: Mapping[str, An
         *facts.get("loras", ()),
     ]
     said = [_said(fact) for fact in worn if fact.get("left_out")]
-    file = facts.get("weights", {}).get("transformer", {})
-    unused = [f"{count} of the {part}" for part, count in sorted(file.get("unused", {}).items())]
-    if unused:
-        said.append(f"{file['file']}: tensors that are not used: {', '.join(unused)}")
+    for component in ("transformer", "transformer_2"):
+        file = facts.get("weights", {}).get(component, {})
+        left = sorted(file.get("unused", {}).items())
+        if left:
+            listed = ", ".join(f"{count} of the {part}" for part, count in left)
+            said.append(f"{file['file']}: tensors that are not used: {listed}")
     return said
 
 

@@ -18,7 +18,7 @@ from tiomagic_domain.ports.preflight import (
     TokenState,
 )
 from tiomagic_domain.quantities import GIB
-from tiomagic_domain.weight_formats import read_quantization
+from tiomagic_domain.weights.formats import read_quantization
 from tiomagic_local.footprint.estimates import Estimate, find_estimate
 from tiomagic_local.options import LocalOptions
 from tiomagic_local.preflight.machine import MachineFacts
@@ -27,7 +27,7 @@ from tiomagic_local.preflight.stored_weights import StoredWeights, find_stored_w
 from tiomagic_local.runtime.memory_plan import RESERVE_GIB, Demand, MemoryPlan
 from tiomagic_local.runtime.quality import demand_in
 from tiomagic_local.torch_env.devices import group_members
-from tiomagic_local.weights.single_file import find_file_sizes
+from tiomagic_local.weights.given_files import find_file_sizes
 
 OWN_SIZE: Final = 0.5
 """Weights of less than this part of the card's are those of a smaller model of the same kind."""
@@ -70,7 +70,7 @@ def look_ahead(
     return RunConditions(
         device=device,
         weights=replace(stored.on_disk, blocked=OFFLINE) if is_offline() else stored.on_disk,
-        plans=_plans(card, settings, needs, device, find_file_sizes(options)),
+        plans=_plans(card, settings, needs, device, find_file_sizes(card, settings, options)),
         main_memory_gib=machine.main_gib,
         free_main_memory_gib=machine.free_main_gib,
         is_certain=(known is not None and not chosen_by_hand) or needs.is_smaller,

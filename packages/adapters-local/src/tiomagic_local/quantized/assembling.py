@@ -33,7 +33,7 @@ def assemble(
     full: dict[str, torch.Tensor] = {}
     stored: dict[str, StoredTensor] = {}
     values: Any
-    tied = _tied(model)
+    tied = tied_names(model)
     for name, wanted in model.state_dict().items():
         tensor = loaded[name if name in loaded else tied.get(name, name)]
         wide = bool(set(name.split(".")).intersection(kept))
@@ -61,7 +61,7 @@ def assemble(
     return made_model
 
 
-def _tied(model: Any) -> Mapping[str, str]:
+def tied_names(model: Any) -> Mapping[str, str]:
     """Return the names of weights that are the same as another one, and the other one's."""
     given = getattr(model, "_tied_weights_keys", None) or {}
     tied = dict(given) if isinstance(given, Mapping) else {}

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from accelerate import init_empty_weights
 from safetensors import SafetensorError, safe_open
 
+from tiomagic_local.checkpoint.folders import build_empty
 from tiomagic_local.checkpoint.header import read_safetensors_header
 from tiomagic_local.checkpoint.variants import variant_of, weights_in
 from tiomagic_local.quantized.assembling import assemble
@@ -39,16 +39,6 @@ class FullComponent:
     identity: object
     """Equal exactly when the full weights are."""
 
-    def empty(self) -> Any:
-        """Return it without values."""
-        with init_empty_weights():
-            if hasattr(self.kind, "from_config"):
-                config = self.kind.load_config(self.folder, local_files_only=True)
-                return self.kind.from_config(config)
-            return self.kind(
-                self.kind.config_class.from_pretrained(self.folder, local_files_only=True)
-            )
-
 
 def load_quantized(
     full: FullComponent,
@@ -72,7 +62,7 @@ def load_quantized(
         OSError, ValueError, RuntimeError, KeyError: when files are damaged or cannot be written.
     """
     check_format(format_)
-    model = full.empty()
+    model = build_empty(full.kind, full.folder)
     folder = find_made(cache, full.identity, format_)
     made = read_note(folder)
     if made is None:

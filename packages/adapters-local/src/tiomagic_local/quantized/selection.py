@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 
+from tiomagic_local.checkpoint.folders import is_of_diffusers
 from tiomagic_local.quantized.rounding import fits_format
 
 TABLES = ("shared", "embed_tokens")
@@ -23,8 +24,7 @@ def kept_in_fp32(kind: Any, dtype: torch.dtype) -> set[str]:
     """Return the parts of names that the library of a class keeps in fp32 in a run of a type."""
     kept = set(getattr(kind, "_keep_in_fp32_modules", None) or ())
     # transformers keeps them so only where fp16 would overflow.
-    is_diffusers = hasattr(kind, "from_config")
-    return kept if is_diffusers or dtype is torch.float16 else set()
+    return kept if is_of_diffusers(kind) or dtype is torch.float16 else set()
 
 
 def choose_weights(model: Any, format_: str) -> frozenset[str]:

@@ -60,7 +60,9 @@ def identify_components(
             folder = weights.folder / name
         if None not in kind and folder.is_dir():
             type_ = "float32" if name in fp32 else str(dtype).removeprefix("torch.")
-            found[name] = (*kind, type_, *identify_files(folder))
+            file = weights.given.get(name)
+            own = identify_files(folder) if file is None else file.file.identity
+            found[name] = (*kind, type_, *own)
     return found
 
 

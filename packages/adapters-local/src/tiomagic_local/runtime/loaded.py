@@ -41,6 +41,8 @@ class Loaded:
     """The hub's commits that it was made from, by repository."""
     loras: Sequence[Mapping[str, Any]] = ()
     """Those of the call, as a recipe names them, each with the number of layers it changes."""
+    files: Mapping[str, str] = field(default_factory=dict)
+    """Files of the call in place of components, as a recipe names them."""
     quantization: Mapping[str, str] = field(default_factory=dict)
     """The format of each group of components that is kept in fewer bits."""
     fallback_plan: MemoryPlan | None = None

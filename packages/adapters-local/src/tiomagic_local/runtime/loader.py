@@ -11,20 +11,16 @@ from typing import Any
 import torch
 
 from tiomagic_domain.errors import ConfigurationError, TioMagicError
-from tiomagic_local.checkpoint.folders import check_component
+from tiomagic_local.checkpoint.folders import build_empty, check_component
 from tiomagic_local.checkpoint.pipeline_index import is_modular, read_index
 from tiomagic_local.checkpoint.variants import variant_of
+from tiomagic_local.component_files.kinds import find_class
+from tiomagic_local.component_files.single_file import load_file
 from tiomagic_local.modular.loading import load_modular
 from tiomagic_local.modular.placement import offload_blocks, offload_whole
 from tiomagic_local.runtime.memory_plan import MemoryPlan
 from tiomagic_local.torch_env.quiet import silence_libraries
 from tiomagic_local.weights.locate import PartWeights, Weights
-from tiomagic_local.weights.single_file import (
-    TRANSFORMER,
-    empty,
-    find_transformer_class,
-    load_transformer,
-)
 
 
 def load_pipeline(
@@ -143,13 +139,16 @@ def _parts(
     without: Collection[str],
 ) -> dict[str, Any]:
     """Load the components that do not come from the folder of the pipeline."""
-    given = {} if weights.transformer is None else {TRANSFORMER: weights.transformer}
     parts = {
         found.part.name: _load_part(found, types.get(found.part.name, dtype))
         for found in weights.parts
-        if found.part.name not in given and found.part.name not in without
+        if found.part.name not in weights.given and found.part.name not in without
     }
-    parts |= {name: _from_one_file(file, weights, dtype) for name, file in given.items()}
+    parts |= {
+        name: _from_one_file(name, weights, types.get(name, dtype))
+        for name in weights.given
+        if name not in without
+    }
     return parts | _variants(weights, types, dtype, without={*parts, *without})
 
 
@@ -218,7 +217,7 @@ def _lacking_named(weights: Weights, *, without: Container[str]) -> Iterator[Non
 
 def _check_empty(kind: Any, folder: Path) -> None:
     if issubclass(kind, torch.nn.Module):
-        check_component(empty(kind, folder), folder)
+        check_component(build_empty(kind, folder), folder)
 
 
 def _check_whole(made: Any, weights: Weights, *, without: Container[str]) -> None:
@@ -229,9 +228,7 @@ def _check_whole(made: Any, weights: Weights, *, without: Container[str]) -> Non
     """
     from diffusers import ModelMixin
 
-    others = {found.part.name for found in weights.parts}
-    if weights.transformer is not None:
-        others.add(TRANSFORMER)
+    others = {*weights.given, *(found.part.name for found in weights.parts)}
     for name, part in made.components.items():
         if isinstance(part, ModelMixin) and name not in others and name not in without:
             check_component(part, weights.folder / name)
@@ -247,21 +244,22 @@ def _load_part(found: PartWeights, dtype: torch.dtype) -> Any:
     return kind.from_pretrained(found.folder, local_files_only=True, **given)
 
 
-def _from_one_file(file: Path, weights: Weights, dtype: torch.dtype) -> Any:
-    read = find_transformer_class(
-        file, read_index(weights.folder), [found.part for found in weights.parts]
-    )
-    folders = {found.part.name: found.folder for found in weights.parts}
-    configuration = folders.get(TRANSFORMER, weights.folder / TRANSFORMER)
-    return load_transformer(file, read, configuration, dtype)
+def _from_one_file(name: str, weights: Weights, dtype: torch.dtype) -> Any:
+    file = weights.given[name].file
+    parts = {found.part.name: found for found in weights.parts}
+    index, given = read_index(weights.folder), [found.part for found in weights.parts]
+    kind = find_class(name, file.path.name, index, given, argument=file.argument)
+    configuration = parts[name].folder if name in parts else weights.folder / name
+    return load_file(file.path, kind, configuration, dtype)
 
 
 def _damaged(error: Exception, weights: Weights) -> TioMagicError:
     text = str(error).strip().splitlines()
     first = text[0] if text else type(error).__name__
-    # With a file in its place the transformer is the likely cause, and the words of the error say
-    # what of it does not fit.
-    place = weights.transformer or weights.folder
+    # A file in place of a component is the likely cause, and the words of the error say what of it
+    # does not fit.
+    given = [one.file.path for one in weights.given.values()]
+    place = given[0] if given else weights.folder
     return ConfigurationError(
         f"the weights in {str(place)!r} cannot be loaded: {first}. Files are missing, "
         "damaged, or in another format than safetensors",

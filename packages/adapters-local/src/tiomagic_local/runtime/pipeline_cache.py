@@ -27,9 +27,9 @@ from tiomagic_local.runtime.memory_plan import (
 from tiomagic_local.runtime.quality import choose_weights_and_plan, demand_in, list_allowed
 from tiomagic_local.torch_env.devices import group_members, measure_peak_memory
 from tiomagic_local.torch_env.imports import pause_garbage_collection
+from tiomagic_local.weights.given_files import FoundFiles, find_file_sizes, find_given_files
 from tiomagic_local.weights.locate import Weights, find_weights, local_folder
 from tiomagic_local.weights.lora_files import find_loras, read_reference_downscale
-from tiomagic_local.weights.single_file import find_file_sizes
 
 if TYPE_CHECKING:
     import torch
@@ -120,7 +120,10 @@ class Runtime:
             card = card.at(settings.get("revisions", {}))
             # Before the weights: a missing one then costs no loading.
             loras = find_call_loras(card, settings, self._options, progress=progress, cancel=cancel)
-            loaded = self._load(card, settings, progress)
+            files = find_given_files(
+                card, settings, self._options, progress=progress, cancel=cancel
+            )
+            loaded = self._load(card, settings, files, progress)
             strength = settings.get("lora_alpha")
             together = self._runs_on_all_ranks(loaded.transformers)
             assert self._device is not None, "a model that is loaded is on a device"
@@ -139,6 +142,7 @@ class Runtime:
                     facts=_at_strength(loaded.facts, strength) | self._describe_run(worn),
                     revisions={**loaded.revisions, **loras.revisions},
                     loras=worn.call,
+                    files={n: one.pinned for n, one in files.items() if one.pinned is not None},
                     running=running,
                     peak=peak,
                     run_in_step=self._find_step(together=together),
@@ -173,21 +177,28 @@ class Runtime:
         while not self._lock.acquire(timeout=CANCEL_POLL_S):
             cancel.raise_if_canceled()
 
-    def _load(self, card: ModelCard, settings: Mapping[str, Any], progress: ProgressSink) -> Loaded:
+    def _load(
+        self,
+        card: ModelCard,
+        settings: Mapping[str, Any],
+        files: FoundFiles,
+        progress: ProgressSink,
+    ) -> Loaded:
         if self._loaded is None:
             progress(Progress(phase=Phase.LOADING, note=IMPORT_NOTE))
         from tiomagic_local.torch_env.devices import choose_device
 
         device = choose_device(self._options.device)
         commits = tuple(card.repositories.items())
-        model = (card.name, commits, local_folder(card, self._options), str(device))
+        given = tuple(sorted(one.identity for one in files.values()))
+        model = (card.name, commits, local_folder(card, self._options), str(device), given)
         same = self._loaded is not None and self._key is not None and self._key[:-2] == model
-        found = None if same else self._find(card, device, progress)
+        found = None if same else self._find(card, device, files, progress)
         choice = self._choose(card, settings, device, found)
         key = (*model, tuple(sorted(choice.quantization.items())), choice.plan)
         if self._loaded is None or self._key != key:
             # The same model where another plan fits.
-            found = found or self._find(card, device, progress)
+            found = found or self._find(card, device, files, progress)
             self._call(card, settings, found.weights)
             self._fill(card, device, choice, found, progress)
             self._key = key
@@ -219,14 +230,16 @@ class Runtime:
         parallel = {} if self._leader is None else {"parallel": self._leader.facts()}
         return parallel | ({"control": list(worn.control)} if worn.control else {})
 
-    def _find(self, card: ModelCard, device: torch.device, progress: ProgressSink) -> ModelSources:
+    def _find(
+        self, card: ModelCard, device: torch.device, files: FoundFiles, progress: ProgressSink
+    ) -> ModelSources:
         """Drop the cached model, except shared components, and find the next one."""
         from tiomagic_local.torch_env.devices import choose_dtype, release_memory
 
         engine = _imported(card)
         known, spare = self._identities, self._take_off()
         self._drop()
-        find = partial(find_weights, progress=progress, cancel=self._cancel)
+        find = partial(find_weights, files=files, progress=progress, cancel=self._cancel)
         weights = find(card, self._options, pipeline=engine.pipeline)
         dtype = choose_dtype(card, device)
         # An engine that loads components by itself may do anything with them.
@@ -332,7 +345,7 @@ class Runtime:
         from tiomagic_local.torch_env.devices import free_memory_gib
 
         free = free_memory_gib(device)
-        files = find_file_sizes(self._options)
+        files = find_file_sizes(card, settings, self._options)
         # This model's own weights may be in the memory that they would be counted against.
         if free is not None and found is not None:
             free += lying_on(found.kept, device)

@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import Any
 
 from tiomagic_domain.catalogue import ModelCard
-from tiomagic_domain.weight_formats import GROUPS, QUALITIES, read_quantization
+from tiomagic_domain.weights.formats import GROUPS, QUALITIES, read_quantization
 from tiomagic_local.footprint.architectures import find_component_name
 from tiomagic_local.runtime.memory_plan import Demand, MemoryChoice, MemoryPlan, demand_of
 

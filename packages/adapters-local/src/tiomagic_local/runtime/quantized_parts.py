@@ -9,13 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tiomagic_domain.errors import Problem, ValidationError
-from tiomagic_domain.weight_formats import GROUPS
+from tiomagic_domain.weights.formats import GROUPS
 from tiomagic_local.checkpoint.pipeline_index import read_index
 from tiomagic_local.quantized.components import FullComponent, load_quantized
 from tiomagic_local.quantized.made_files import MadeWeights
 from tiomagic_local.runtime.component_reuse import identify_files
 from tiomagic_local.weights.locate import Weights
-from tiomagic_local.weights.single_file import TRANSFORMER
 
 if TYPE_CHECKING:
     import torch
@@ -33,7 +32,7 @@ class QuantizedParts:
     """The components of one pipeline that are kept in fewer bits."""
 
     formats: Mapping[str, str]
-    """The format of each group; see ``tiomagic_domain.weight_formats``."""
+    """The format of each group; see ``tiomagic_domain.weights.formats``."""
     cache: Path
     say: Callable[[str], None]
     """Called when weights have to be made."""
@@ -67,7 +66,7 @@ class QuantizedParts:
             format_ = next((f for g, f in self.formats.items() if name.startswith(g)), None)
             if format_ is None:
                 continue
-            if name == TRANSFORMER and weights.transformer is not None:
+            if name in weights.given:
                 raise _given_by_hand(name, format_)
             full = FullComponent(
                 name=name.replace("_", " "),

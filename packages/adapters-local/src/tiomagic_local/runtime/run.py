@@ -24,6 +24,7 @@ from tiomagic_domain.progress import (
     ProgressSink,
     ignore_progress,
 )
+from tiomagic_domain.weights.given import WEIGHTS_ARGUMENT
 from tiomagic_local.engines._shared.frame_sink import stream_frames_to
 from tiomagic_local.lora.messages import describe_partial_use, lora_of
 from tiomagic_local.runtime.doubles import leave_out_doubles
@@ -234,11 +235,13 @@ def _facts(loaded: Loaded, clip: Clip) -> dict[str, Any]:
 def _pinned(job: Job, loaded: Loaded) -> Job:
     """Return a job with the commits of the used weights, for its recipe.
 
-    LoRA files are named by their content, and without their folders.
+    Files are named by their content, and without their folders.
     """
     pinned: dict[str, Any] = {}
     if loaded.loras:
         pinned["loras"] = [lora_of(fact).to_dict() for fact in loaded.loras]
+    if loaded.files:
+        pinned[WEIGHTS_ARGUMENT] = dict(loaded.files)
     if loaded.quantization:
         # What quality had this machine take is what another one must take.
         pinned["quantization"] = dict(loaded.quantization)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Container, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Container, Mapping
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
@@ -22,20 +22,14 @@ from tiomagic_local.checkpoint.pipeline_index import (
     read_index,
 )
 from tiomagic_local.checkpoint.variants import superfluous
+from tiomagic_local.component_files.kinds import find_class
+from tiomagic_local.component_files.single_file import FileFacts, check_file
 from tiomagic_local.options import LocalOptions
-from tiomagic_local.weights.hub_files import PIPELINE_FILES, list_wanted
-from tiomagic_local.weights.single_file import (
-    TRANSFORMER,
-    FileFacts,
-    check_transformer,
-    find_transformer_class,
-)
+from tiomagic_local.weights.given_files import FoundFile, FoundFiles, digest_file
+from tiomagic_local.weights.hub_files import PIPELINE_FILES, WantedFiles, list_wanted
 
 PACKAGED_WEIGHTS_DIR = Path(__file__).parent / "data"
 """Weights that are part of this package, one folder a model."""
-
-DIGESTED_BYTES = 2**20
-"""Bytes of a single file that its digest covers."""
 
 
 class Origin(StrEnum):
@@ -62,6 +56,25 @@ class PartWeights:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class GivenComponent:
+    """A file in place of a component, which fits the model."""
+
+    file: FoundFile
+    known: FileFacts
+
+    def facts(self) -> dict[str, object]:
+        """Return its facts for a job's record; without a path."""
+        facts: dict[str, object] = {
+            "file": self.file.path.name,
+            "revision": self.file.revision or digest_file(self.file.path),
+            "stored_as": dict(self.known.stored_as),
+        }
+        if self.known.unused:
+            facts["unused"] = dict(self.known.unused)
+        return facts
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Weights:
     """Weights on this machine."""
 
@@ -73,11 +86,8 @@ class Weights:
     """The hub's repository; None for a folder that was given."""
     parts: tuple[PartWeights, ...] = ()
     """Components that replace those of the folder. A given folder has all."""
-    transformer: Path | None = None
-    """A file that replaces the transformer; the folder then needs only the transformer's
-    configuration."""
-    file: FileFacts | None = None
-    """What is known of that file."""
+    given: Mapping[str, GivenComponent] = field(default_factory=dict)
+    """Files in place of components, of which the folder then needs only the configuration."""
     without: Container[str] = ()
     """Components that the pipeline can do without, and the model does."""
 
@@ -101,16 +111,7 @@ class Weights:
             "repository": self.repository,
             "revision": self.revision,
         }
-        if self.transformer is not None:
-            file: dict[str, object] = {
-                "file": self.transformer.name,
-                "revision": digest_file(self.transformer),
-            }
-            if self.file is not None:
-                file["stored_as"] = dict(self.file.stored_as)
-                if self.file.unused:
-                    file["unused"] = dict(self.file.unused)
-            facts["transformer"] = file
+        facts |= {name: given.facts() for name, given in self.given.items()}
         if self.parts:
             facts["parts"] = {found.part.name: found.facts() for found in self.parts}
         return facts
@@ -151,6 +152,7 @@ def find_weights(
     pipeline: str,
     progress: ProgressSink,
     cancel: CancelToken | None = None,
+    files: FoundFiles | None = None,
 ) -> Weights:
     """Return a model's weights, downloading them if needed.
 
@@ -158,6 +160,7 @@ def find_weights(
         card: The model.
         options: Where to look.
         pipeline: The pipeline class that they must be for.
+        files: In place of components; compared with the configuration before the rest is fetched.
         progress: Gets the state of a download.
         cancel: Ends a download at once; what has come stays.
 
@@ -166,21 +169,46 @@ def find_weights(
         ConfigurationError: when they are missing, or belong to another pipeline.
         AuthenticationError, APIError: when the hub does not give them.
     """
-    given = local_folder(card, options)
+    place = local_folder(card, options)
+    given = files or {}
+    get: dict[str, Any] = {"pipeline": pipeline, "progress": progress, "cancel": cancel}
     if options.repository is not None:
-        found = _from_given(card, options, pipeline=pipeline, progress=progress, cancel=cancel)
-    elif given is None:
-        found = _from_hub(card, options, pipeline=pipeline, progress=progress, cancel=cancel)
+        found = _from_given(card, options, files=given, **get)
+    elif place is None:
+        found = _from_hub(card, options, files=given, **get)
     else:
-        folder, origin = given
+        folder, origin = place
         check_index(folder, pipeline)
-        found = Weights(folder=folder, origin=origin, revision=digest_folder(folder))
-        file = options.single_file
-        if file is not None:
-            kind = find_transformer_class(file, read_index(folder), card.parts)
-            facts = check_transformer(file, kind, folder / TRANSFORMER)
-            found = replace(found, file=facts)
-    return replace(found, transformer=options.single_file, without=card.unused)
+        found = Weights(
+            folder=folder,
+            origin=origin,
+            revision=digest_folder(folder),
+            given=_check_given(given, card, folder, {}),
+        )
+    return replace(found, without=card.unused)
+
+
+def _check_given(
+    files: FoundFiles, card: ModelCard, folder: Path, parts: Mapping[str, Path]
+) -> dict[str, GivenComponent]:
+    """Compare files with the components that they replace.
+
+    Args:
+        files: By components.
+        card: The model.
+        folder: With the index and the configurations.
+        parts: Folders of components from repositories of their own.
+
+    Raises:
+        ConfigurationError: when one does not fit, or the model has no such component.
+    """
+    index = read_index(folder) if files else {}
+    given = {}
+    for name, file in files.items():
+        kind = find_class(name, file.path.name, index, card.parts, argument=file.argument)
+        known = check_file(file.path, kind, parts.get(name, folder / name))
+        given[name] = GivenComponent(file=file, known=known)
+    return given
 
 
 def _from_hub(
@@ -190,6 +218,7 @@ def _from_hub(
     pipeline: str,
     progress: ProgressSink,
     cancel: CancelToken | None,
+    files: FoundFiles,
 ) -> Weights:
     from tiomagic_local.weights.hub import download_all
 
@@ -202,17 +231,10 @@ def _from_hub(
         progress=progress,
         cancel=cancel,
     )
-    file = options.single_file
-    facts: FileFacts | None = None
-    if file is not None:
+    given: dict[str, GivenComponent] = {}
+    if files:
         # Before gigabytes are fetched that would be of no use.
-        (index,) = get([replace(own, names=INDEXES)])
-        kind = find_transformer_class(file, read_index(index), card.parts)
-        own = replace(own, revision=index.name)
-        (known,) = get([replace(own, names=(f"{TRANSFORMER}/config.json",))])
-        facts = check_transformer(file, kind, known / TRANSFORMER)
-        # The file replaces the transformer, of which only the configuration is needed.
-        own = replace(own, without=(*own.without, f"{TRANSFORMER}/*.safetensors"))
+        own, others, given = _check_on_hub(files, card, own, others, get)
     folder, *folders = get([own, *others])
     if not card.parts:
         # With other components, the pipeline differs from the repository's.
@@ -227,8 +249,41 @@ def _from_hub(
             PartWeights(part=part, folder=place / part.folder, revision=place.name)
             for part, place in zip(card.parts, folders, strict=True)
         ),
-        file=facts,
+        given=given,
     )
+
+
+def _check_on_hub(
+    files: FoundFiles,
+    card: ModelCard,
+    own: WantedFiles,
+    others: list[WantedFiles],
+    get: Callable[[list[WantedFiles]], list[Path]],
+) -> tuple[WantedFiles, list[WantedFiles], dict[str, GivenComponent]]:
+    """Compare files with configurations, which are fetched alone.
+
+    Returns:
+        What is left to fetch of the model's repository and of those of its parts, and the files.
+    """
+    (index,) = get([replace(own, names=INDEXES)])
+    own = replace(own, revision=index.name)
+    labels = {name: (file.path.name, file.argument) for name, file in files.items()}
+    for name, (label, argument) in labels.items():
+        find_class(name, label, read_index(index), card.parts, argument=argument)
+    parts: dict[str, Path] = {}
+    for at, part in enumerate(card.parts):
+        if part.name in files:
+            inside = f"{part.folder}/" if part.folder else ""
+            (there,) = get([replace(others[at], names=(f"{inside}config.json",))])
+            parts[part.name] = there / part.folder
+            weights = (*others[at].without, f"{inside}*.safetensors")
+            others[at] = replace(others[at], revision=there.name, without=weights)
+    names = tuple(f"{name}/config.json" for name in files if name not in parts)
+    known = get([replace(own, names=names)])[0] if names else index
+    # A file replaces a component, of which only the configuration is needed.
+    without = (*own.without, *(f"{name}/*.safetensors" for name in files))
+    given = _check_given(files, card, known, parts)
+    return replace(own, without=without), others, given
 
 
 def _from_given(
@@ -238,6 +293,7 @@ def _from_given(
     pipeline: str,
     progress: ProgressSink,
     cancel: CancelToken | None,
+    files: FoundFiles,
 ) -> Weights:
     """Return the weights of a repository given as ``model_path``, with all its components."""
     from tiomagic_local.weights.hub import download_repository, list_repository_files
@@ -267,9 +323,20 @@ def _from_given(
     except APIError:
         # Offline, use what was fetched before; the next call reports what is missing.
         listed = []
-    without = tuple(superfluous(listed))
+    given: dict[str, GivenComponent] = {}
+    if files:
+        configurations = tuple(f"{component}/config.json" for component in files)
+        known = get(index.name, names=configurations)
+        given = _check_given(files, replace(card, parts=()), known, {})
+    without = (*superfluous(listed), *(f"{component}/*.safetensors" for component in files))
     folder = get(index.name, names=PIPELINE_FILES, without=without)
-    return Weights(folder=folder, origin=Origin.MODEL_PATH, revision=folder.name, repository=name)
+    return Weights(
+        folder=folder,
+        origin=Origin.MODEL_PATH,
+        revision=folder.name,
+        repository=name,
+        given=given,
+    )
 
 
 def check_index(folder: Path, pipeline: str) -> None:
@@ -299,14 +366,6 @@ def digest_folder(folder: Path) -> str:
         total.update(f"{path.relative_to(folder).as_posix()}\0{path.stat().st_size}\0".encode())
         if path.suffix == ".json":
             total.update(path.read_bytes())
-    return f"sha256:{total.hexdigest()[:16]}"
-
-
-def digest_file(path: Path) -> str:
-    """Return a digest of a file's size and start, which lists all of its tensors."""
-    with path.open("rb") as file:
-        total = hashlib.sha256(file.read(DIGESTED_BYTES))
-    total.update(str(path.stat().st_size).encode())
     return f"sha256:{total.hexdigest()[:16]}"
 
 

@@ -22,6 +22,7 @@ from tiomagic_domain.catalogue.pose_parameters import (
 from tiomagic_domain.catalogue.skeleton_colours import ColourOrder
 from tiomagic_domain.features import Feature
 from tiomagic_domain.schema.schema import Schema
+from tiomagic_domain.weights.given import WEIGHTS_ARGUMENT, GivenFile, read_given
 
 TURBO = f"{ACCELERATION_ARGUMENT}='turbo'"
 
@@ -198,6 +199,10 @@ class ModelCard:
     def control_of(self, settings: Mapping[str, Any]) -> ControlWeights | None:
         """Return the LoRA for the control video of a call; None for a call without one."""
         return self.controls.get(str(settings.get(CONTROL_ARGUMENT)))
+
+    def files_of(self, settings: Mapping[str, Any]) -> dict[str, GivenFile]:
+        """Return the files that a call has in place of components, by component."""
+        return read_given(settings.get(WEIGHTS_ARGUMENT))
 
     def loras_of(self, settings: Mapping[str, Any]) -> tuple[Lora, ...]:
         """Return the LoRAs of a call that the card names; those of the user are not among them."""

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from types import MappingProxyType
 
-from tiomagic_domain import weight_formats
 from tiomagic_domain.catalogue import acceleration
 from tiomagic_domain.features import VISIBLE
 from tiomagic_domain.schema.parameter import UNSET, Kind, Parameter
+from tiomagic_domain.weights import formats as weight_formats
+from tiomagic_domain.weights.given import WEIGHTS
 
 SEED = Parameter(
     name="seed",
@@ -64,8 +65,8 @@ QUALITY = Parameter(
     "a little (int8 weights), or more (four bits at the least).",
 )
 
-MEMORY_SETTINGS = (MEMORY, QUALITY, QUANTIZATION)
-"""What decides about the memory of a run."""
+MEMORY_SETTINGS = (MEMORY, QUALITY, QUANTIZATION, WEIGHTS)
+"""What decides about the memory of a run: the plan, and which weights."""
 
 TURBO_ACCELERATION = Parameter(
     name="acceleration",

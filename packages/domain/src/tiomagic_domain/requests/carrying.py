@@ -36,7 +36,7 @@ MAX_SIDE: Final = 1_000_000
 """More pixels than a side of any picture has."""
 CHANGED_CHOICES_FACT: Final = "changed_choices"
 """Fact of a rerun on another model: what it did not take as it was, as ``CarryChange.to_dict``."""
-MODEL_SPECIFIC_ARGUMENTS: Final = frozenset({"loras", "revisions"})
+MODEL_SPECIFIC_ARGUMENTS: Final = frozenset({"loras", "revisions", "weights"})
 """Arguments that select weights."""
 
 

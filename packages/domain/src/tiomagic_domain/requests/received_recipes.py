@@ -20,6 +20,7 @@ from tiomagic_domain.errors import Problem, ValidationError
 from tiomagic_domain.features import Feature
 from tiomagic_domain.schema.nested_media import find_media
 from tiomagic_domain.suggestions import shorten_repr
+from tiomagic_domain.weights.given import WEIGHTS_ARGUMENT, read_given
 
 LORAS: Final = "loras"
 REVISIONS: Final = "revisions"
@@ -27,6 +28,7 @@ MAX_LORAS: Final = 32
 """Most LoRAs of a recipe; a call has a handful."""
 
 _LORA: Final = "a LoRA file by its bare name and sha256, any other by its repository"
+_FILE: Final = "a file of weights by its bare name and digest, any other by its place on the hub"
 _SHA256: Final = re.compile(r"[0-9a-f]{64}")
 _REPOSITORY: Final = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 
@@ -60,6 +62,11 @@ def check_inputs(
     if len(loras) > MAX_LORAS:
         message = f"has {len(loras)} entries, a recipe has at most {MAX_LORAS}"
         problems.append(Problem(field=LORAS, message=message, given=shorten_repr(len(loras))))
+    problems += [
+        _refused(f"{WEIGHTS_ARGUMENT}.{name}", file.place, _FILE, f"{WEIGHTS_ARGUMENT}=…")
+        for name, file in read_given(arguments.get(WEIGHTS_ARGUMENT)).items()
+        if not file.is_plain
+    ]
     if problems:
         raise ValidationError.of(problems, subject="the recipe")
 
@@ -93,8 +100,10 @@ def check_weights(
 
 
 def repositories_of(arguments: Mapping[str, Any]) -> set[str]:
-    """Return the repositories of the LoRAs among the arguments of a call."""
-    return {str(lora.get("source")) for lora in _loras(arguments)}
+    """Return the repositories of the LoRAs and files among the arguments of a call."""
+    files = read_given(arguments.get(WEIGHTS_ARGUMENT)).values()
+    named = {file.hub_file[0] for file in files if file.hub_file is not None}
+    return {str(lora.get("source")) for lora in _loras(arguments)} | named
 
 
 def _arguments(recipe: Mapping[str, Any], replaced: Collection[str]) -> dict[str, Any]:
@@ -131,6 +140,10 @@ def _foreign(arguments: Mapping[str, Any], card: ModelCard, named: set[str]) -> 
         if not source.endswith(SUFFIX) and source not in {*known, *named}:
             at = f" at {_short(lora['revision'])}" if lora.get("revision") else ""
             yield f"a LoRA from {_short(source)}{at}"
+    for name, file in read_given(arguments.get(WEIGHTS_ARGUMENT)).items():
+        if file.hub_file is not None and file.hub_file[0] not in {*known, *named}:
+            at = f" at {_short(file.pin)}" if file.pin else ""
+            yield f"a {_short(name).replace('_', ' ')} from {_short(file.place)}{at}"
     revisions = arguments.get(REVISIONS)
     for repository, commit in (revisions if isinstance(revisions, Mapping) else {}).items():
         if repository not in named and known.get(repository) not in (None, commit):

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from tiomagic.wiring.session import Session
 
 PAGE_ALTERNATIVE: Final = "To make the video with it, run: tiomagic rerun"
-WEIGHT_ARGUMENTS = ("loras", "revisions")
+WEIGHT_ARGUMENTS = ("loras", "revisions", "weights")
 """Arguments that select weights."""
 
 

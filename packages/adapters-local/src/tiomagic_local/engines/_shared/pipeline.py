@@ -102,6 +102,7 @@ class PipelineEngine:
                 "memory",
                 "quality",
                 "quantization",
+                "weights",
                 "loras",
                 "acceleration",
                 "revisions",

@@ -58,6 +58,7 @@ LABELS: Final[Mapping[str, str]] = MappingProxyType(
         "stg_scale": "Spatio-temporal guidance",
         "true_cfg_scale": "Negative prompt guidance",
         "use_dynamic_cfg": "Guidance follows the steps",
+        "weights": "Files of weights",
         "width": "Width",
     }
 )

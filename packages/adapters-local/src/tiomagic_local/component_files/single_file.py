@@ -1,4 +1,4 @@
-"""Loads a transformer from a single file (``model_path``) in place of the model's own.
+"""Checks a file in place of a component by its header, and loads the component from it.
 
 The file is in safetensors or GGUF. What it stores in 8 bits or fewer stays so in memory (see
 ``quantized``).
@@ -11,30 +11,27 @@ must be in the file; else the file is refused, by its header alone and before la
 from __future__ import annotations
 
 import functools
-import importlib
 import math
 import re
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tiomagic_domain.catalogue import Part
 from tiomagic_domain.errors import ConfigurationError, TioMagicError
 from tiomagic_domain.quantities import GIB
 from tiomagic_local.checkpoint.factors import FormError, multiplied, weights_of
+from tiomagic_local.checkpoint.folders import build_empty, is_of_diffusers
 from tiomagic_local.checkpoint.gguf_files import ARCHITECTURE, SUFFIX, count_packed_bytes
 from tiomagic_local.checkpoint.header import EIGHT_BITS, Entry, WeightsHeader, text_of
 from tiomagic_local.checkpoint.weight_files import open_weights, read_header
-from tiomagic_local.options import LocalOptions
 
 if TYPE_CHECKING:
     import torch
 
+    from tiomagic_local.component_files.encoder_names import Change
     from tiomagic_local.quantized.tensors import Loaded
-
-TRANSFORMER = "transformer"
 
 PREFIXES = (
     "model.diffusion_model.",
@@ -68,6 +65,9 @@ RENAMED = {
 """Authors' names that diffusers' conversion lacks."""
 
 
+BESIDE = "decoder, and of what sees pictures"
+"""What tensors of an encoder's file are of that are not the encoder's."""
+
 COMPUTED = re.compile(r"(?:freqs|motion_encoder\..+\.kernel)$")
 """Tensors of authors' files that the model computes itself: the frequencies of positions, and the
 blur kernels of Animate's motion encoder."""
@@ -78,11 +78,13 @@ class SingleFileContents:
     """The contents of a file."""
 
     names: Mapping[str, str]
-    """The transformer's tensors in the file, by their names without a prefix."""
+    """The component's tensors in the file, by their names without a prefix."""
     factors: Mapping[str, str]
     """Names of factors by the names of weights, both as in the file."""
     others: Mapping[str, int]
     """Number of tensors of other components."""
+    changes: Mapping[str, Change] = field(default_factory=dict)
+    """What a tensor as it is stored needs to be the model's, by its name without a prefix."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,41 +99,14 @@ class FileFacts:
     """Number of its unused tensors, by the component that they belong to."""
 
 
-def find_transformer_class(file: Path, index: Mapping[str, Any], parts: Sequence[Part] = ()) -> Any:
-    """Return the class of a model's transformer if it can be read from one file.
-
-    Args:
-        file: The given file, for the error.
-        index: The pipeline's index of components.
-        parts: Components that replace those of the index.
-
-    Raises:
-        ConfigurationError: when it cannot.
-    """
-    from diffusers.loaders.single_file_model import SINGLE_FILE_LOADABLE_CLASSES
-
-    replaced = {part.name: (part.library, part.kind) for part in parts}
-    library, name = replaced.get(TRANSFORMER) or index[TRANSFORMER]
-    experts = (index.get("transformer_2") or (None,))[0] is not None
-    # Other classes have the method too, but raise when it is called.
-    if name not in SINGLE_FILE_LOADABLE_CLASSES or experts:
-        why = "has two of them" if experts else f"is a {name}, which diffusers reads from a folder"
-        raise ConfigurationError(
-            f"model_path {str(file)!r} is one file with a transformer, and this model {why}: give "
-            "the folder of a whole pipeline",
-            details={"transformer": name},
-        )
-    return getattr(importlib.import_module(library), name)
-
-
-def check_transformer(file: Path, kind: Any, configuration: Path) -> FileFacts:
-    """Check that a file has a whole transformer of this size, and no unknown tensors.
+def check_file(file: Path, kind: Any, configuration: Path) -> FileFacts:
+    """Check that a file has a whole component of this size, and no unknown tensors.
 
     Reads only the header of the file.
 
     Args:
         file: In safetensors or GGUF.
-        kind: What `find_transformer_class` gave.
+        kind: What `find_class` gave.
         configuration: The folder with the configuration of the one that it replaces.
 
     Raises:
@@ -144,19 +119,19 @@ def check_transformer(file: Path, kind: Any, configuration: Path) -> FileFacts:
     try:
         header = read_header(file)
         said = _made_for(header)
-        found = _look(file, header)
+        model = build_empty(kind, configuration)
+        found = _look(file, header, model)
         shapes = {
             short: torch.empty(header.tensors[name].shape, device="meta")
             for short, name in found.names.items()
         }
         for weight, factor in found.factors.items():
             multiplied(*(_on_meta(header, name) for name in (weight, factor)))
-        model = empty(kind, configuration)
         _compare(_converted(kind, model, shapes), model)
     except (ValueError, RuntimeError, KeyError, IndexError, OSError) as error:
         raise ConfigurationError(
             f"the weights in {str(file)!r} cannot be loaded: {error}{said}",
-            details={"file": str(file), "transformer": kind.__name__},
+            details={"file": str(file), "kind": kind.__name__},
         ) from error
     entries = [header.tensors[name] for name in found.names.values()]
     return FileFacts(
@@ -166,12 +141,12 @@ def check_transformer(file: Path, kind: Any, configuration: Path) -> FileFacts:
     )
 
 
-def load_transformer(file: Path, kind: Any, configuration: Path, dtype: torch.dtype) -> Any:
-    """Load a transformer from one file, in the authors' naming or in that of diffusers.
+def load_file(file: Path, kind: Any, configuration: Path, dtype: torch.dtype) -> Any:
+    """Load a component from one file, in the authors' naming or in that of its library.
 
     Args:
-        file: In safetensors or GGUF, as `check_transformer` has found it.
-        kind: What `find_transformer_class` gave.
+        file: In safetensors or GGUF, as `check_file` has found it.
+        kind: What `find_class` gave.
         configuration: The folder with the configuration of the one that it replaces.
         dtype: The type of the run; diffusers keeps some weights in fp32.
 
@@ -179,19 +154,19 @@ def load_transformer(file: Path, kind: Any, configuration: Path, dtype: torch.dt
         OSError, ValueError, RuntimeError, KeyError, TypeError: when the file does not fit.
     """
     from tiomagic_local.quantized.assembling import assemble
+    from tiomagic_local.quantized.selection import kept_in_fp32
 
     header = read_header(file)
-    found = _look(file, header)
+    model = build_empty(kind, configuration)
+    found = _look(file, header, model)
     loaded = _read(file, header, found)
-    model = empty(kind, configuration)
-    if not model.state_dict().keys() <= loaded.keys():
+    if not _is_named(kind, model, loaded):
         loaded = _renamed(kind, model, loaded)
-    kept = set(getattr(kind, "_keep_in_fp32_modules", None) or ())
-    return assemble(model, loaded, dtype, kept=kept)
+    return assemble(model, loaded, dtype, kept=kept_in_fp32(kind, dtype))
 
 
 def _read(file: Path, header: WeightsHeader, found: SingleFileContents) -> Loaded:
-    """Return the tensors of the transformer as they are stored, by their short names."""
+    """Return the tensors of the component as they are stored, by their short names."""
     from tiomagic_local.quantized.tensors import keep_stored
 
     loaded: Loaded = {}
@@ -200,6 +175,8 @@ def _read(file: Path, header: WeightsHeader, found: SingleFileContents) -> Loade
             tensor, factor = opened.get_tensor(name), found.factors.get(name)
             scale = None if factor is None else opened.get_tensor(factor)
             type_ = header.tensors[name].type
+            change = found.changes.get(short)
+            tensor = tensor if change is None else change(tensor)
             stored = keep_stored(tensor, type_, scale)
             if stored is None and scale is not None:
                 tensor = multiplied(tensor, scale)
@@ -213,8 +190,10 @@ def _made_for(header: WeightsHeader) -> str:
     return f"; the file says that it is for {said!r}" if said else ""
 
 
-def _look(file: Path, header: WeightsHeader) -> SingleFileContents:
+def _look(file: Path, header: WeightsHeader, model: Any) -> SingleFileContents:
     """Return the contents of a file, from its header."""
+    if not is_of_diffusers(type(model)):
+        return _look_for_encoder(file, header, model)
     weights, factors = header.tensors, dict[str, str]()
     if file.suffix.lower() != SUFFIX:
         weights, factors = weights_of(header.tensors, lambda name: _said(file, name))
@@ -240,6 +219,25 @@ def _look(file: Path, header: WeightsHeader) -> SingleFileContents:
     return SingleFileContents(names, factors, Counter(others.values()))
 
 
+def _look_for_encoder(file: Path, header: WeightsHeader, model: Any) -> SingleFileContents:
+    """Return the contents of a text encoder's file, from its header."""
+    from tiomagic_local.component_files.encoder_names import (
+        is_no_weight,
+        leave_out_sight,
+        name_tensors,
+    )
+
+    leave_out_sight(model, header)
+    weights, factors = header.tensors, dict[str, str]()
+    packed = file.suffix.lower() == SUFFIX
+    if not packed:
+        given = {n: entry for n, entry in header.tensors.items() if not is_no_weight(n)}
+        weights, factors = weights_of(given, lambda name: _said(file, name))
+    found = name_tensors(weights, header, model, packed=packed)
+    others = {BESIDE: found.others} if found.others else {}
+    return SingleFileContents(found.names, factors, others, found.changes)
+
+
 def _said(file: Path, name: str) -> Any:
     from safetensors import safe_open
 
@@ -257,17 +255,14 @@ def _on_meta(header: WeightsHeader, name: str) -> torch.Tensor:
     return torch.empty(header.tensors[name].shape, device="meta")
 
 
-def empty(kind: Any, configuration: Path) -> Any:
-    """Return a component without values, from the folder of its configuration."""
-    from accelerate import init_empty_weights
-
-    with init_empty_weights():
-        return kind.from_config(kind.load_config(configuration, local_files_only=True))
+def _is_named(kind: Any, model: Any, tensors: Collection[str]) -> bool:
+    """Say whether tensors have the model's names; an encoder's have got them when it was read."""
+    return not is_of_diffusers(kind) or model.state_dict().keys() <= set(tensors)
 
 
 def _converted(kind: Any, model: Any, tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     """Return tensors with diffusers' names."""
-    if model.state_dict().keys() <= tensors.keys():
+    if _is_named(kind, model, tensors):
         return tensors
     return _conversion(kind, model)(tensors)
 
@@ -307,11 +302,18 @@ def _compare(state: Mapping[str, torch.Tensor], model: Any) -> None:
     Raises:
         ValueError: names the differences.
     """
+    from tiomagic_local.quantized.assembling import tied_names
+
     wanted = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
     ignored = tuple(getattr(model, "_keys_to_ignore_on_load_unexpected", None) or ())
     shapes = [n for n, shape in wanted.items() if n in state and tuple(state[n].shape) != shape]
-    lacking = [name for name in wanted if name not in state]
-    unused = [n for n in state if n not in wanted and not any(word in n for word in ignored)]
+    tied = tied_names(model)
+    lacking = [name for name in wanted if name not in state and tied.get(name) not in state]
+    unused = [
+        n
+        for n in state
+        if n not in wanted and n not in tied and not any(word in n for word in ignored)
+    ]
     said = []
     if shapes:
         first = shapes[0]
@@ -328,20 +330,16 @@ def _compare(state: Mapping[str, torch.Tensor], model: Any) -> None:
         raise ValueError("; ".join(said))
 
 
-def find_file_sizes(options: LocalOptions) -> Mapping[str, float]:
-    """Return the GiB of weights in memory of each component that comes from a file.
+def measure_file(path: Path) -> float | None:
+    """Return the GiB of the weights of a file in memory; None for one that cannot be read.
 
-    A file that cannot be read has none: the run itself says what is wrong with it.
+    The run itself says what is wrong with such a file.
     """
-    path = options.single_file
-    if path is None:
-        return {}
     state = path.stat()
-    gib = _measure(path, state.st_size, state.st_mtime_ns)
-    return {} if gib is None else {TRANSFORMER: gib}
+    return _measure(path, state.st_size, state.st_mtime_ns)
 
 
-@functools.lru_cache(maxsize=8)
+@functools.lru_cache(maxsize=32)
 def _measure(path: Path, _size: int, _changed: int) -> float | None:
     try:
         header = read_header(path)
