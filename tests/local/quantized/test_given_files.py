@@ -217,11 +217,13 @@ class TestOnTheHub:
             studio.make(call)
 
 
-class TestTwoExperts:
-    @pytest.fixture(scope="class")
-    def pair(self, tmp_path_factory: pytest.TempPathFactory) -> Path:
-        return save(tmp_path_factory.mktemp("experts"), [EXPERTS])
+@pytest.fixture(scope="module")
+def pair(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with tiny weights of a model with two experts."""
+    return save(tmp_path_factory.mktemp("experts"), [EXPERTS])
 
+
+class TestTwoExperts:
     @pytest.fixture
     def make(self, studio: Studio, pair: Path) -> Iterator[Callable[..., Any]]:
         tm = studio.open(weights_dir=pair)
@@ -243,15 +245,15 @@ class TestTwoExperts:
         for component, path in files.items():
             self.write(pair, path, component)
         own, both = make(), make(weights=files)
-        assert 25 < psnr(frames_of(both), frames_of(own)) < float("inf")
+        assert psnr(frames_of(both), frames_of(own)) > 35
         facts = recipe_of(both)["facts"]["weights"]
         assert facts["transformer"]["stored_as"]["F8_E4M3"] > 10
         assert facts["transformer_2"]["file"] == files["transformer_2"].name
         for component, path in files.items():
             changed = tmp_path / f"changed-{component}.safetensors"
-            self.write(pair, changed, component, factor=2.0)
+            self.write(pair, changed, component, factor=8.0)
             other = make(weights={component: changed})
-            assert psnr(frames_of(other), frames_of(own)) < 60, component
+            assert psnr(frames_of(other), frames_of(own)) < 35, component
             assert recipe_of(other)["optional_args"]["weights"].keys() == {component}
             path.unlink()
 

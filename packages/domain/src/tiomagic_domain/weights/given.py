@@ -114,8 +114,7 @@ WEIGHTS: Final = Parameter(
         for name in COMPONENTS
     ),
     advanced=True,
-    description="Files in place of components of the model, such as GGUF or fp8: "
-    "`transformer`, `transformer_2` (the second expert), `text_encoder`; a path, or "
-    "owner/name/file of the hub (docs/weights.md).",
+    description="Files in place of components of the model for this video, such as GGUF or fp8: "
+    "a path, or owner/name/file of the hub (docs/weights.md).",
 )
 """The parameter."""

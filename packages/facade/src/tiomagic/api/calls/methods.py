@@ -119,8 +119,8 @@ class FeatureCalls(ABC):
           nothing, a little (int8 weights), or more (four bits at the least).
         * ``quantization``: Keeps the weights in fewer bits, which changes the video: 8 bits take
           half the memory, the last two three eighths and a third. An object sets each option.
-        * ``weights``: Files in place of components of the model, such as GGUF or fp8:
-          `transformer`, `transformer_2`.
+        * ``weights``: Files in place of components of the model for this video, such as GGUF or
+          fp8: a path, or owner/name/file of the hub (docs/weights.md).
         * ``acceleration``: exact changes nothing beyond rounding; fast skips work that changes
           little between two steps, which gives a different video of the same kind.
         * ``revisions``: Other commits of the hub's repositories than the model's own, by
@@ -229,8 +229,8 @@ class FeatureCalls(ABC):
           nothing, a little (int8 weights), or more (four bits at the least).
         * ``quantization``: Keeps the weights in fewer bits, which changes the video: 8 bits take
           half the memory, the last two three eighths and a third. An object sets each option.
-        * ``weights``: Files in place of components of the model, such as GGUF or fp8:
-          `transformer`, `transformer_2`.
+        * ``weights``: Files in place of components of the model for this video, such as GGUF or
+          fp8: a path, or owner/name/file of the hub (docs/weights.md).
         * ``acceleration``: exact changes nothing beyond rounding; fast skips work that changes
           little between two steps, which gives a different video of the same kind.
         * ``continued_video``: A video that goes on, in place of image.
@@ -355,8 +355,8 @@ class FeatureCalls(ABC):
           nothing, a little (int8 weights), or more (four bits at the least).
         * ``quantization``: Keeps the weights in fewer bits, which changes the video: 8 bits take
           half the memory, the last two three eighths and a third. An object sets each option.
-        * ``weights``: Files in place of components of the model, such as GGUF or fp8:
-          `transformer`, `transformer_2`.
+        * ``weights``: Files in place of components of the model for this video, such as GGUF or
+          fp8: a path, or owner/name/file of the hub (docs/weights.md).
         * ``acceleration``: exact changes nothing beyond rounding; fast skips work that changes
           little between two steps, which gives a different video of the same kind.
         * ``loras``: LoRAs that change the weights for this video alone, each a dict: `source`, and
@@ -537,8 +537,8 @@ class FeatureCalls(ABC):
           nothing, a little (int8 weights), or more (four bits at the least).
         * ``quantization``: Keeps the weights in fewer bits, which changes the video: 8 bits take
           half the memory, the last two three eighths and a third. An object sets each option.
-        * ``weights``: Files in place of components of the model, such as GGUF or fp8:
-          `transformer`, `transformer_2`.
+        * ``weights``: Files in place of components of the model for this video, such as GGUF or
+          fp8: a path, or owner/name/file of the hub (docs/weights.md).
         * ``acceleration``: exact changes nothing beyond rounding; fast skips work that changes
           little between two steps, which gives a different video of the same kind.
         * ``revisions``: Other commits of the hub's repositories than the model's own, by

@@ -1,4 +1,4 @@
-"""Rows of a form: a LoRA each, and the version of each repository of a model.
+"""Rows of a form: a LoRA each, the version of each repository, the file of each component.
 
 ``keyframe_rows`` has those of pictures at moments.
 
@@ -118,7 +118,7 @@ def _lora_row(name: str, at: int, lora: Mapping[str, Any], given: Mapping[str, A
 
 
 def commit_rows(parameter: Parameter, given: Mapping[str, Any]) -> tuple[Row, ...]:
-    """Return a row for each repository.
+    """Return a row for each repository, or for each component that a file can replace.
 
     Args:
         parameter: An object with a field for each.
@@ -134,8 +134,12 @@ def commit_rows(parameter: Parameter, given: Mapping[str, Any]) -> tuple[Row, ..
             RowEntry(
                 name=called,
                 part=part.name,
-                label=f"Version of {part.name}",
-                placeholder="a commit, branch or tag",
+                label=f"File of the {part.name.replace('_', ' ')}"
+                if part.path
+                else f"Version of {part.name}",
+                placeholder="file.gguf or owner/name/file.gguf"
+                if part.path
+                else "a commit, branch or tag",
                 value="" if first is None else text_of(first),
             )
         )
