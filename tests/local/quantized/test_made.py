@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import weakref
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +23,12 @@ from tests.local.quantized.weight_files import (
 )
 
 from tiomagic import errors
+from tiomagic_domain.catalogue import find_model
+from tiomagic_local.options import LocalOptions
+from tiomagic_local.quantized.made_cache import made_weights_folder
+from tiomagic_local.quantized.made_files import make_weights
 from tiomagic_local.quantized.rounding import round_weight
-from tiomagic_local.runtime.quantized_parts import made_weights_folder
+from tiomagic_local.upkeep.keeper import LocalWeightsKeeper
 
 LEAST = {"int8": 38.0, "fp8": 36.0, "q5_1": 32.0, "q4_1": 30.0}
 """The least likeness to the exact video in dB, with transformer and text encoder in a format."""
@@ -140,3 +147,74 @@ def test_a_row_of_zeros_stays_zero() -> None:
     weight = torch.zeros(2, 32)
     weight[1] = 3.0
     assert torch.equal(round_weight(weight, "int8").full(), weight)
+
+
+def test_what_was_made_is_listed_and_removed(studio: Studio) -> None:
+    """With its source and its size, of one model or of all; the next run makes it again."""
+    call = {**CALL, "quantization": TRANSFORMER}
+    frames = studio.make(call)[1]
+    keeper = LocalWeightsKeeper(LocalOptions())
+    (made,) = keeper.list_stored().made
+    assert (made.source, made.format) == ("doodle/transformer", "int8")
+    assert made.bytes_here == sum(p.stat().st_size for p in made.place.rglob("*") if p.is_file())
+    abandoned = made.place.parent / "making-x" / "draft"
+    abandoned.mkdir(parents=True)
+    (abandoned / "weights-00001.safetensors").write_bytes(b"x" * 100)
+    for path in (abandoned / "weights-00001.safetensors", abandoned, abandoned.parent):
+        os.utime(path, (1, 1))
+    assert keeper.remove_made([find_model("wan2.1-t2v-1.3b")]) == 100
+    assert not abandoned.parent.exists()
+    assert keeper.remove_made([find_model("doodle")]) == made.bytes_here
+    assert keeper.list_stored().made == ()
+    assert list(made.place.parent.iterdir()) == []
+    assert (studio.make(call)[1] == frames).all()
+    assert keeper.remove_made([]) == made.bytes_here
+
+
+def test_making_holds_one_full_tensor_and_one_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each full tensor is gone when the next one is read, and each file when it is written."""
+    monkeypatch.setattr("tiomagic_local.quantized.made_files.LARGEST_FILE", 10_000)
+    full: list[weakref.ref[torch.Tensor]] = []
+    most = 0
+
+    def read() -> Iterator[tuple[str, torch.Tensor]]:
+        nonlocal most
+        for number in range(20):
+            most = max(most, sum(one() is not None for one in full))
+            tensor = torch.randn(64, 64)
+            full.append(weakref.ref(tensor))
+            yield f"blocks.{number}.weight", tensor
+            del tensor
+
+    names = frozenset(f"blocks.{number}.weight" for number in range(20))
+    made = make_weights(tmp_path / "made", read(), names, "int8", source="a test")
+    # The caller's own name of the last tensor may live until the next one is asked for.
+    assert most <= 1
+    sizes = [path.stat().st_size for path in made.folder.glob("*.safetensors")]
+    assert len(sizes) == 7
+    assert max(sizes) < 10_000 + 2 * 64 * 64
+
+
+def test_the_command_lists_and_removes(
+    studio: Studio, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """``tiomagic weights`` shows the bytes that were made, and ``--made`` frees them."""
+    from tiomagic.cli.main import main
+
+    studio.make({**CALL, "quantization": TRANSFORMER})
+
+    def run(*words: str) -> str:
+        monkeypatch.setattr("sys.argv", ["tiomagic", "weights", *words])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        said = capsys.readouterr()
+        assert not ended.value.code, said.err
+        return said.out + said.err
+
+    listed = run()
+    assert "made in int8 from doodle/transformer" in listed
+    assert "tiomagic weights remove --made" in listed
+    assert "removed weights in fewer bits" in run("remove", "--made")
+    assert "made in" not in run()

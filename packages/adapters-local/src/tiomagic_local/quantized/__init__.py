@@ -31,8 +31,9 @@ is read, because there is no full weight that they could be added to.
 ``assembling``  Puts stored tensors into a model without values.
 ``components``  Loads a component in a format, making its files the first time.
 ``layers``      Linear layers and embeddings that keep their weight as it is stored.
-``made_files``  Files of weights that were made from full ones, so that the next load reads the
-                small ones.
+``made_cache``  The cache of weights that were made from full ones, so that the next load reads
+                the small ones: its folders, listed and removed.
+``made_files``  Makes the files of weights in a format, and reads them.
 ``rounding``    Rounds full weights to the formats that are made when a model is loaded.
 ``selection``   Which weights of a component are kept in fewer bits, and what is left of its size.
 ``tensors``     Tensors as they are stored, and their renaming by diffusers.

@@ -13,14 +13,8 @@ from tiomagic_local.checkpoint.folders import build_empty
 from tiomagic_local.checkpoint.header import read_safetensors_header
 from tiomagic_local.checkpoint.variants import variant_of, weights_in
 from tiomagic_local.quantized.assembling import assemble
-from tiomagic_local.quantized.made_files import (
-    MadeWeights,
-    find_made,
-    forget_made,
-    make_weights,
-    read_made,
-    read_note,
-)
+from tiomagic_local.quantized.made_cache import MadeWeights, find_made, forget_made, read_note
+from tiomagic_local.quantized.made_files import make_weights, read_made
 from tiomagic_local.quantized.rounding import check_format
 from tiomagic_local.quantized.selection import choose_weights, kept_in_fp32
 
@@ -38,6 +32,8 @@ class FullComponent:
     folder: Path
     identity: object
     """Equal exactly when the full weights are."""
+    source: str = ""
+    """Where they are from, in words."""
 
 
 def load_quantized(
@@ -68,7 +64,7 @@ def load_quantized(
     if made is None:
         say(f"the {format_} weights of the {full.name} are made, once; the next run reads them")
         chosen = choose_weights(model, format_)
-        made = make_weights(folder, _tensors(full, model), chosen, format_)
+        made = make_weights(folder, _tensors(full, model), chosen, format_, source=full.source)
     try:
         loaded = read_made(made)
     except (OSError, ValueError, SafetensorError):

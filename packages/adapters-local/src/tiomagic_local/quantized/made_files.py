@@ -1,23 +1,14 @@
-"""Files of weights that were made from full ones, so that the next load reads the small ones.
+"""Makes the files of weights in a format, and reads them.
 
-::
-
-    <hub's cache>/../tiomagic/quantized/<key>/
-        weights-00001.safetensors …   tensors, by the model's names
-        made.json                     their format, written last
-
-The key is a digest of the source, the format and the version of the rounding. A folder appears
-whole or not at all. In 8 bits the files have the names of ComfyUI's, so other programs read them.
+One full tensor at a time is in memory, beside the small ones of one file.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
 import shutil
 import tempfile
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -25,58 +16,15 @@ from filelock import FileLock
 from safetensors import safe_open
 from safetensors.torch import save_file
 
+from tiomagic_local.quantized.made_cache import DRAFT, NOTE, VERSION, MadeWeights, read_note
 from tiomagic_local.quantized.rounding import round_weight
 from tiomagic_local.quantized.tensors import Loaded, StoredTensor, keep_stored
 
-VERSION = 1
-"""Of the rounding and the files."""
 LARGEST_FILE = 2 * 2**30
 """Bytes of a file, so that making them needs little memory beside the weights."""
 FACTOR = ".weight_scale"
-NOTE = "made.json"
 TYPES = {"int8": "I8", "float8_e4m3fn": "F8_E4M3"}
 """A header's type of each kind that is no packed one."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MadeWeights:
-    """A component's weights in a format."""
-
-    folder: Path
-    format: str
-    layers: int
-    """How many weights are in the format."""
-
-    def facts(self) -> dict[str, object]:
-        """Return its facts for a job's record."""
-        return {"format": self.format, "layers": self.layers}
-
-
-def find_made(cache: Path, source: object, format_: str) -> Path:
-    """Return the folder of weights in a format, which may not exist yet.
-
-    Args:
-        cache: The folder of all made weights.
-        source: Equal exactly when the full weights are.
-        format_: See ``rounding``.
-    """
-    text = repr((source, format_, VERSION))
-    return cache / hashlib.sha256(text.encode()).hexdigest()[:24]
-
-
-def read_note(folder: Path) -> MadeWeights | None:
-    """Return what is in a folder; None for one that is not complete."""
-    try:
-        said = json.loads((folder / NOTE).read_text(encoding="utf-8"))
-        return MadeWeights(folder=folder, format=said["format"], layers=int(said["layers"]))
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
-
-
-def forget_made(folder: Path) -> None:
-    """Remove made weights, such as damaged ones."""
-    with FileLock(f"{folder}.lock"):
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def make_weights(
@@ -84,6 +32,8 @@ def make_weights(
     tensors: Iterable[tuple[str, torch.Tensor]],
     chosen: frozenset[str],
     format_: str,
+    *,
+    source: str,
 ) -> MadeWeights:
     """Write weights in a format, unless another process has done so meanwhile.
 
@@ -92,6 +42,7 @@ def make_weights(
         tensors: All of the component, by its own names; read one after the other.
         chosen: The names of those that are rounded.
         format_: See ``rounding``.
+        source: What they are made of, in words.
 
     Raises:
         OSError: when they cannot be written; nothing is left then.
@@ -102,14 +53,20 @@ def make_weights(
         if found is not None:
             return found
         shutil.rmtree(folder, ignore_errors=True)
-        with tempfile.TemporaryDirectory(dir=folder.parent, prefix="making-") as made:
+        with tempfile.TemporaryDirectory(dir=folder.parent, prefix=DRAFT) as made:
             draft = Path(made) / "draft"
             draft.mkdir()
             kind = _write(draft, tensors, chosen, format_)
-            note = {"format": format_, "kind": kind, "layers": len(chosen), "version": VERSION}
+            note = {
+                "format": format_,
+                "kind": kind,
+                "layers": len(chosen),
+                "source": source,
+                "version": VERSION,
+            }
             (draft / NOTE).write_text(json.dumps(note, indent=2), encoding="utf-8")
             draft.rename(folder)
-    return MadeWeights(folder=folder, format=format_, layers=len(chosen))
+    return MadeWeights(folder=folder, format=format_, layers=len(chosen), source=source)
 
 
 def _write(
@@ -129,11 +86,14 @@ def _write(
         batch, size = {}, 0
 
     for name, tensor in tensors:
-        new = {name: tensor.contiguous().clone()}
         if name in chosen:
             stored = round_weight(tensor, format_)
             kind = stored.kind
             new = _entries(name, stored)
+        else:
+            new = {name: tensor.contiguous().clone()}
+        # Of a file that is mapped into memory, its pages are given back.
+        del tensor
         batch |= new
         size += sum(one.nbytes for one in new.values())
         if size >= LARGEST_FILE:

@@ -27,7 +27,7 @@ from tiomagic_local.runtime.memory_plan import (
 from tiomagic_local.runtime.quality import choose_weights_and_plan, demand_in, list_allowed
 from tiomagic_local.torch_env.devices import group_members, measure_peak_memory
 from tiomagic_local.torch_env.imports import pause_garbage_collection
-from tiomagic_local.weights.given_files import FoundFiles, find_file_sizes, find_given_files
+from tiomagic_local.weights.given_files import GivenFiles, find_file_sizes, find_given_files
 from tiomagic_local.weights.locate import Weights, find_weights, local_folder
 from tiomagic_local.weights.lora_files import find_loras, read_reference_downscale
 
@@ -181,7 +181,7 @@ class Runtime:
         self,
         card: ModelCard,
         settings: Mapping[str, Any],
-        files: FoundFiles,
+        files: GivenFiles,
         progress: ProgressSink,
     ) -> Loaded:
         if self._loaded is None:
@@ -231,7 +231,7 @@ class Runtime:
         return parallel | ({"control": list(worn.control)} if worn.control else {})
 
     def _find(
-        self, card: ModelCard, device: torch.device, files: FoundFiles, progress: ProgressSink
+        self, card: ModelCard, device: torch.device, files: GivenFiles, progress: ProgressSink
     ) -> ModelSources:
         """Drop the cached model, except shared components, and find the next one."""
         from tiomagic_local.torch_env.devices import choose_dtype, release_memory
@@ -328,7 +328,8 @@ class Runtime:
         """Return what loads the components that are kept in fewer bits; None for none."""
         if not choice.quantization:
             return None
-        from tiomagic_local.runtime.quantized_parts import QuantizedParts, made_weights_folder
+        from tiomagic_local.quantized.made_cache import made_weights_folder
+        from tiomagic_local.runtime.quantized_parts import QuantizedParts
 
         def say(text: str) -> None:
             progress(Progress(phase=Phase.LOADING, note=text))

@@ -12,19 +12,12 @@ from tiomagic_domain.errors import Problem, ValidationError
 from tiomagic_domain.weights.formats import GROUPS
 from tiomagic_local.checkpoint.pipeline_index import read_index
 from tiomagic_local.quantized.components import FullComponent, load_quantized
-from tiomagic_local.quantized.made_files import MadeWeights
+from tiomagic_local.quantized.made_cache import MadeWeights
 from tiomagic_local.runtime.component_reuse import identify_files
 from tiomagic_local.weights.locate import Weights
 
 if TYPE_CHECKING:
     import torch
-
-
-def made_weights_folder() -> Path:
-    """Return the folder of all weights that were made from full ones, beside the hub's cache."""
-    from tiomagic_local.torch_env.machine import hub_cache
-
-    return hub_cache().parent / "tiomagic" / "quantized"
 
 
 @dataclass(slots=True)
@@ -73,6 +66,7 @@ class QuantizedParts:
                 kind=getattr(importlib.import_module(library), word),
                 folder=folder,
                 identity=(word, identify_files(folder)),
+                source=f"{weights.repository or weights.folder.name}/{name}",
             )
             loaded[name], self.made[name] = load_quantized(
                 full, format_, types.get(name, dtype), cache=self.cache, say=self.say

@@ -7,9 +7,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from tiomagic_domain.catalogue import ModelCard, models
-from tiomagic_domain.errors import ConfigurationError
+from tiomagic_domain.errors import ConfigurationError, ProcessingError
 from tiomagic_domain.ports.weights_keeper import (
     DownloadableFile,
+    KeptSmallWeights,
     KeptWeights,
     KeptWeightsList,
     RemovedWeights,
@@ -17,6 +18,12 @@ from tiomagic_domain.ports.weights_keeper import (
 )
 from tiomagic_domain.progress import CancelToken, ProgressSink
 from tiomagic_local.options import LocalOptions
+from tiomagic_local.quantized.made_cache import (
+    count_made_bytes,
+    list_made,
+    made_weights_folder,
+    remove_made,
+)
 from tiomagic_local.upkeep.contents import ModelContents, StoredFile, find_contents
 from tiomagic_local.upkeep.removal import remove_files
 from tiomagic_local.weights.hub import download_all, plan_download
@@ -80,7 +87,33 @@ class LocalWeightsKeeper:
         return KeptWeightsList(
             models=tuple(self._describe(each, found, cache) for each in found),
             bytes_total=sum(total.values()),
+            made=tuple(
+                KeptSmallWeights(
+                    source=one.source,
+                    format=one.format,
+                    bytes_here=count_made_bytes(one),
+                    place=one.folder,
+                )
+                for one in list_made(made_weights_folder())
+            ),
         )
+
+    def remove_made(self, cards: Sequence[ModelCard]) -> int:
+        """Remove weights that were made from full ones; see the port."""
+        cache = made_weights_folder()
+        sources = {name for card in cards for name in (*card.repositories, card.name)}
+        made = [
+            one
+            for one in list_made(cache)
+            # A repository's name has one slash, and the component follows.
+            if not cards or one.source.rpartition("/")[0] in sources
+        ]
+        try:
+            return remove_made(cache, made)
+        except OSError as error:
+            raise ProcessingError(
+                f"{error.filename or 'a file'} cannot be removed: {error.strerror or error}"
+            ) from error
 
     def remove(self, cards: Sequence[ModelCard]) -> RemovedWeights:
         """Remove the weights of models, but for what others need; see the port."""

@@ -51,7 +51,7 @@ class FoundFile:
         return (self.component, state.st_dev, state.st_ino, state.st_size, state.st_mtime_ns)
 
 
-FoundFiles = Mapping[str, FoundFile]
+GivenFiles = Mapping[str, FoundFile]
 """The files by their components."""
 
 
@@ -80,7 +80,7 @@ def find_given_files(
     *,
     progress: ProgressSink,
     cancel: CancelToken | None = None,
-) -> FoundFiles:
+) -> GivenFiles:
     """Return the files of a call in place of components, downloading those of the hub.
 
     Args:

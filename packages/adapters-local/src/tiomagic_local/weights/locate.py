@@ -25,7 +25,7 @@ from tiomagic_local.checkpoint.variants import superfluous
 from tiomagic_local.component_files.kinds import find_class
 from tiomagic_local.component_files.single_file import FileFacts, check_file
 from tiomagic_local.options import LocalOptions
-from tiomagic_local.weights.given_files import FoundFile, FoundFiles, digest_file
+from tiomagic_local.weights.given_files import FoundFile, GivenFiles, digest_file
 from tiomagic_local.weights.hub_files import PIPELINE_FILES, WantedFiles, list_wanted
 
 PACKAGED_WEIGHTS_DIR = Path(__file__).parent / "data"
@@ -152,7 +152,7 @@ def find_weights(
     pipeline: str,
     progress: ProgressSink,
     cancel: CancelToken | None = None,
-    files: FoundFiles | None = None,
+    files: GivenFiles | None = None,
 ) -> Weights:
     """Return a model's weights, downloading them if needed.
 
@@ -189,7 +189,7 @@ def find_weights(
 
 
 def _check_given(
-    files: FoundFiles, card: ModelCard, folder: Path, parts: Mapping[str, Path]
+    files: GivenFiles, card: ModelCard, folder: Path, parts: Mapping[str, Path]
 ) -> dict[str, GivenComponent]:
     """Compare files with the components that they replace.
 
@@ -218,7 +218,7 @@ def _from_hub(
     pipeline: str,
     progress: ProgressSink,
     cancel: CancelToken | None,
-    files: FoundFiles,
+    files: GivenFiles,
 ) -> Weights:
     from tiomagic_local.weights.hub import download_all
 
@@ -254,7 +254,7 @@ def _from_hub(
 
 
 def _check_on_hub(
-    files: FoundFiles,
+    files: GivenFiles,
     card: ModelCard,
     own: WantedFiles,
     others: list[WantedFiles],
@@ -293,7 +293,7 @@ def _from_given(
     pipeline: str,
     progress: ProgressSink,
     cancel: CancelToken | None,
-    files: FoundFiles,
+    files: GivenFiles,
 ) -> Weights:
     """Return the weights of a repository given as ``model_path``, with all its components."""
     from tiomagic_local.weights.hub import download_repository, list_repository_files

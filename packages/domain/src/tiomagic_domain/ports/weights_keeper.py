@@ -58,17 +58,38 @@ class KeptWeights:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class KeptSmallWeights:
+    """Weights in fewer bits that were made from full ones (``quantization``)."""
+
+    source: str
+    """What they were made of, as repository and component; empty if that is not known."""
+    format: str
+    bytes_here: int
+    place: Path
+    """Their folder."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain data."""
+        return asdict(self) | {"place": str(self.place)}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class KeptWeightsList:
     """All weights on this machine that models of the catalogue use."""
 
     models: tuple[KeptWeights, ...]
     bytes_total: int
     """Bytes on the disk; what several models share counts once."""
+    made: tuple[KeptSmallWeights, ...] = ()
+    """Made from full ones; not among the bytes of the models."""
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain data."""
-        found = [each.to_dict() for each in self.models]
-        return {"models": found, "bytes_total": self.bytes_total}
+        return {
+            "models": [each.to_dict() for each in self.models],
+            "bytes_total": self.bytes_total,
+            "made": [each.to_dict() for each in self.made],
+        }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,6 +157,20 @@ class WeightsKeeper(Protocol):
         Raises:
             ConfigurationError: when they are not its own to remove.
             ProcessingError: when a file cannot be removed.
+        """
+        ...
+
+    def remove_made(self, cards: Sequence[ModelCard]) -> int:
+        """Remove weights that were made from full ones; the next run makes them again.
+
+        Args:
+            cards: The models whose weights they were made of; none for all of them.
+
+        Returns:
+            The bytes that are free now.
+
+        Raises:
+            ProcessingError: when they cannot be removed.
         """
         ...
 

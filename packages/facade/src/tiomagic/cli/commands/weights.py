@@ -44,6 +44,14 @@ def weights(
         ),
     ] = None,
     *,
+    made: Annotated[
+        bool,
+        typer.Option(
+            "--made",
+            help="remove: only the smaller weights that quantization has made, of the models that "
+            "you name, or all. The next run makes them again.",
+        ),
+    ] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Remove without a question.")] = False,
     as_json: o.Json = False,
     debug: o.Debug = False,
@@ -52,10 +60,17 @@ def weights(
     with reporting(as_json=as_json, debug=debug) as output:
         from tiomagic.api.weights import find_weights_keeper  # noqa: PLC0415  # Not for --help.
         from tiomagic_domain.catalogue import find_model  # noqa: PLC0415  # The same.
+        from tiomagic_domain.quantities import describe_bytes  # noqa: PLC0415  # The same.
 
         keeper = find_weights_keeper(connect(output).session)
         cards = [find_model(name) for name in models or ()]
-        if action is WeightsAction.REMOVE:
+        if made and action is not WeightsAction.REMOVE:
+            raise typer.BadParameter("goes with remove", param_hint="--made")
+        if made:
+            freed = keeper.remove_made(cards)
+            text = f"removed weights in fewer bits: {describe_bytes(freed)} are free"
+            output.data({"bytes_freed": freed}, text)
+        elif action is WeightsAction.REMOVE:
             _remove(output, keeper, cards, yes=yes)
         elif action is WeightsAction.VERIFY:
             _verify(output, keeper, cards)
@@ -92,6 +107,12 @@ def _list(output: Output, keeper: WeightsKeeper, names: set[str]) -> None:
     if shown:
         places = sorted({str(each.place) for each in shown})
         output.say(f"{describe_bytes(found.bytes_total)} on the disk, in {', '.join(places)}")
+    for one in found.made:
+        source = one.source or one.place.name
+        output.say(f"made in {one.format} from {source}: {describe_bytes(one.bytes_here)}")
+    if found.made:
+        size = describe_bytes(sum(one.bytes_here for one in found.made))
+        output.say(f"{size} made: tiomagic weights remove --made frees them")
 
 
 def _explain(shown: list[KeptWeights]) -> list[str]:
