@@ -21,6 +21,7 @@ from tests.local.quantized.weight_files import (
     transformer,
     write_fp8,
 )
+from typer.testing import CliRunner
 
 from tiomagic import errors
 from tiomagic_domain.catalogue import find_model
@@ -197,21 +198,16 @@ def test_making_holds_one_full_tensor_and_one_file(
     assert max(sizes) < 10_000 + 2 * 64 * 64
 
 
-def test_the_command_lists_and_removes(
-    studio: Studio, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_command_lists_and_removes(studio: Studio) -> None:
     """``tiomagic weights`` shows the bytes that were made, and ``--made`` frees them."""
-    from tiomagic.cli.main import main
+    from tiomagic.cli.main import app
 
     studio.make({**CALL, "quantization": TRANSFORMER})
 
     def run(*words: str) -> str:
-        monkeypatch.setattr("sys.argv", ["tiomagic", "weights", *words])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        said = capsys.readouterr()
-        assert not ended.value.code, said.err
-        return said.out + said.err
+        done = CliRunner().invoke(app, ["weights", *words], prog_name="tiomagic")
+        assert done.exit_code == 0, done.output
+        return done.output
 
     listed = run()
     assert "made in int8 from doodle/transformer" in listed

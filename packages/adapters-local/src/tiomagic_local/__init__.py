@@ -3,6 +3,7 @@
 ``acceleration``      Acceleration of a run: attention kernels, compiling, caches, CFG batching,
                       fp8. Off after a call.
 ``checkpoint``        The format of weight files: headers, 8-bit factors, variants, completeness.
+``component_files``   Files in place of components of a model: what is in them, and loading them.
 ``context_parallel``  Context parallelism: several GPUs of one machine make one video; each has a
                       part of the tokens.
 ``engines``           The engines: one module each, found by the name on a model's card.

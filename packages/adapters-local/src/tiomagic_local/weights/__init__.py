@@ -3,6 +3,7 @@
 ``blob_reuse``      Reuses files that another repository of the hub's cache has already, by hard
                     links.
 ``cache_writes``    Writes into the cache of the hub's client, in its own layout.
+``given_files``     Finds the files that a call gives in place of components, here or on the hub.
 ``hub``             Downloads weights from the Hugging Face hub into the cache of its client.
 ``hub_cache``       Reads the cache of the hub's client: which files are here, without the network.
 ``hub_errors``      Translates errors of the hub's client, with advice: token, licence, network,
@@ -16,6 +17,4 @@
 ``no_answer``       Says why the hub gave no answer.
 ``pinned_commits``  Pins the first fetched commit of repositories that a card does not pin.
 ``transfer``        Downloads several files at once, and stops at once; parts are continued.
-``single_file``     Loads a transformer from a single file (``model_path``) in place of the
-                    model's own.
 """
