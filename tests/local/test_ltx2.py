@@ -22,7 +22,8 @@ from tiomagic_domain.testing.contracts.features import (
     InterpolateContract,
     TextToVideoContract,
 )
-from tiomagic_local.engines.ltx2 import LTX2, latent_position, to_samples
+from tiomagic_local.engines._shared.sound import to_samples
+from tiomagic_local.engines.ltx2 import LTX2, latent_position
 from tiomagic_local.options import LocalOptions
 from tiomagic_local.runtime.loader import load_pipeline
 from tiomagic_local.runtime.memory_plan import MemoryPlan

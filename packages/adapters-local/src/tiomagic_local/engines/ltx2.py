@@ -16,17 +16,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
-import torch
 from diffusers.models.transformers.transformer_ltx2 import LTX2PerturbedAttnProcessor
 from diffusers.pipelines.ltx2.pipeline_ltx2_condition import LTX2VideoCondition
 from diffusers.pipelines.ltx2.pipeline_ltx2_ic_lora import LTX2ReferenceCondition
 
 from tiomagic_domain.catalogue import ModelCard
 from tiomagic_domain.catalogue.skeleton_colours import ColourOrder
-from tiomagic_domain.codes import ErrorCode
-from tiomagic_domain.errors import GenerationError
 from tiomagic_domain.features import Feature, Inputs, PoseGuidanceInputs
 from tiomagic_domain.media import Clip
 from tiomagic_domain.progress import CancelToken, Phase, Progress, ProgressSink
@@ -34,10 +31,7 @@ from tiomagic_local.engines._ltx import LTXEngine
 from tiomagic_local.engines._shared.control_videos import control_warnings, read_control
 from tiomagic_local.engines._shared.pipeline import Conditions, PipelineEngine, placed_pictures
 from tiomagic_local.engines._shared.sibling import sibling
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
+from tiomagic_local.engines._shared.sound import to_samples
 
 TEMPORAL_RATIO = 8
 """Frames in one latent frame, after the first one."""
@@ -168,27 +162,6 @@ def latent_position(frame: int) -> float:
         frame: Index of the frame in the video.
     """
     return 0 if frame == 0 else (frame - 1) / TEMPORAL_RATIO + 1
-
-
-def to_samples(sound: torch.Tensor) -> NDArray[np.float32]:
-    """Return sound as samples on the CPU.
-
-    Args:
-        sound: (channels, samples), float, about -1.0 to 1.0, on any device.
-
-    Returns:
-        float32, (samples, channels), -1.0 to 1.0.
-
-    Raises:
-        GenerationError: when a value is not a number.
-    """
-    if not bool(torch.isfinite(sound).all()):
-        raise GenerationError(
-            "the sound has values that are not numbers. The likely cause are damaged weights",
-            code=ErrorCode.NOT_FINITE,
-        )
-    samples: NDArray[np.float32] = sound.float().clamp(-1, 1).T.contiguous().cpu().numpy()
-    return samples
 
 
 ENGINE = LTX2

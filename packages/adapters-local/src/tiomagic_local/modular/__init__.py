@@ -10,10 +10,9 @@ rehearsal) works on their components as on those of any pipeline::
                  (runtime.loader picks the way by the class's name)   └─► quiet_blocks
 
 A model plugs in with a module in ``engines``: a subclass of ``ModularEngine`` with the name of the
-pipeline's class, what goes in (``_conditions``) and what comes out (``output``). MiniMax H3, say,
-would have ``pipeline = "MiniMaxH3ModularPipeline"``, its words, first and last pictures as
-conditions, two schedulers of which ``scheduler`` counts the steps (``_set_up`` renews the other),
-and sound beside the video, for which it overrides ``_clip``.
+pipeline's class, what goes in (``_conditions``) and what comes out (``output``). ``minimax_h3`` is
+an example with more: two schedulers, of which ``scheduler`` counts the steps and ``_set_up`` renews
+the other, sound beside the video (``_clip``), and a processor of its own (``components``).
 
 ``blocks``     Walks over the blocks of a modular pipeline, and keeps their progress bars quiet.
 ``loading``    Loads a modular pipeline from a folder: no code from it is run.

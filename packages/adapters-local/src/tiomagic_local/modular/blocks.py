@@ -30,7 +30,8 @@ def quiet_blocks(pipeline: Any) -> Iterator[None]:
     Args:
         pipeline: A modular pipeline.
     """
-    blocks = list(each_block(pipeline.blocks))
+    # The public name returns a copy.
+    blocks = list(each_block(pipeline._blocks))  # noqa: SLF001 - see above
     drawn = {sys.modules[type(block).__module__] for block in blocks}
     drawn = {module for module in drawn if hasattr(module, _BAR)}
     before = {module: getattr(module, _BAR) for module in drawn}

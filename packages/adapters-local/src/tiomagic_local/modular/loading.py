@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +16,9 @@ def load_modular(
     types: Mapping[str, torch.dtype],
     components: Mapping[str, Any],
     straight: Mapping[str, Any],
+    without: Container[str] = (),
 ) -> Any:
-    """Return a modular pipeline with all of its components.
+    """Return a modular pipeline with its components.
 
     Args:
         kind: Its class in diffusers.
@@ -25,6 +26,7 @@ def load_modular(
         types: The type of each component; ``default`` for those not named.
         components: Those that are loaded already.
         straight: Further arguments for loading networks.
+        without: Components of blocks that the model does not run; they stay None.
 
     Raises:
         OSError, ValueError: when the folder asks for code of its own, or a component is not in it
@@ -34,7 +36,11 @@ def load_modular(
     given = {name: part for name, part in components.items() if name in made.component_names}
     if given:
         made.update_components(**given)
-    waits = [name for name in made.pretrained_component_names if name not in given]
+    waits = [
+        name
+        for name in made.pretrained_component_names
+        if name not in given and name not in without
+    ]
     _check_in(folder, made, waits)
     networks = [name for name in waits if _is_network(made, name)]
     # Processors and tokenizers would store what is meant for networks in their configuration.

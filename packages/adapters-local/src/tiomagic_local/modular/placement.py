@@ -18,6 +18,8 @@ from diffusers.modular_pipelines.components_manager import (
 )
 
 VAE = "vae"
+MOVES_IN_PARTS = "_supports_group_offloading"
+"""What the classes of diffusers call whether group offload works on them."""
 
 
 def networks(pipeline: Any) -> dict[str, torch.nn.Module]:
@@ -46,7 +48,9 @@ def offload_whole(pipeline: Any, device: torch.device) -> None:
 
 
 def offload_blocks(pipeline: Any, device: torch.device) -> None:
-    """Have a few layers at a time on the device, and the VAE, which is small.
+    """Have a few layers at a time on the device, and the VAEs, which are small.
+
+    A network that the library does not move in parts stays on the device as well.
 
     Transformers move block by block: some read the device from a layer of theirs before it runs,
     and a block is a few hundred megabytes.
@@ -56,7 +60,7 @@ def offload_blocks(pipeline: Any, device: torch.device) -> None:
         device: Where it runs.
     """
     for name, part in networks(pipeline).items():
-        if name == VAE:
+        if name == VAE or not getattr(part, MOVES_IN_PARTS, True):
             part.to(device)
             continue
         blocks = name.startswith("transformer")

@@ -61,7 +61,7 @@ def load_pipeline(
                 parts |= components(weights.folder)
             with _lacking_named(weights, without=here):
                 kind, straight = getattr(diffusers, pipeline), _straight_to(device, plan)
-                made = _from_folder(kind, weights.folder, types, straight, parts)
+                made = _from_folder(kind, weights, types, straight, parts)
             _check_whole(made, weights, without=here)
         if plan is not MemoryPlan.RESIDENT:
             # Offloaded weights must not be on the device before: they would stay there.
@@ -74,14 +74,22 @@ def load_pipeline(
 
 def _from_folder(
     kind: Any,
-    folder: Path,
+    weights: Weights,
     types: Mapping[str, torch.dtype],
     straight: Mapping[str, str],
     parts: Mapping[str, Any],
 ) -> Any:
     """Return a pipeline of a class; code from a repository is never run."""
+    folder = weights.folder
     if is_modular(kind.__name__):
-        return load_modular(kind, folder, types=types, components=parts, straight=straight)
+        return load_modular(
+            kind,
+            folder,
+            types=types,
+            components=parts,
+            straight=straight,
+            without=weights.without,
+        )
     return kind.from_pretrained(
         folder,
         dtype=types,

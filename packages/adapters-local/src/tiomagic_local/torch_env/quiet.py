@@ -15,6 +15,9 @@ from typing import Any
 
 from tiomagic_local.torch_env.imports import pause_garbage_collection
 
+OLD_NAMES = ("`torch.nn.utils.weight_norm` is deprecated",)
+"""Warnings of torch about functions that diffusers calls by an older name."""
+
 
 @contextlib.contextmanager
 def silence_libraries() -> Iterator[None]:
@@ -27,6 +30,9 @@ def silence_libraries() -> Iterator[None]:
 
         for library in (transformers_log, diffusers_log):
             stack.enter_context(_silenced(library))
+        stack.enter_context(warnings.catch_warnings())
+        for text in OLD_NAMES:
+            warnings.filterwarnings("ignore", text, FutureWarning)
         yield
 
 

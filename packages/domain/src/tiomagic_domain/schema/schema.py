@@ -122,6 +122,14 @@ class Schema:
         )
         return replace(schema, parameters=parameters, rules=(*self.rules, moments, LaterPicture()))
 
+    def with_free_beginning(self) -> Schema:
+        """Return the schema of a model that takes a last picture without a first one."""
+        first = self[FIRST]
+        free = replace(
+            first, required=False, description=f"{first.description[:-1]}{FREE_END[FIRST]}."
+        )
+        return replace(self, parameters=tuple(free if p is first else p for p in self.parameters))
+
     @property
     def required(self) -> tuple[Parameter, ...]:
         """The required parameters."""
@@ -144,8 +152,8 @@ class Schema:
 
     @property
     def has_free_ends(self) -> bool:
-        """True for interpolation that needs no first picture, nor a last one beside others."""
-        return any(isinstance(rule, LaterPicture) for rule in self.rules)
+        """True for interpolation that needs no first picture, nor a last one beside keyframes."""
+        return FIRST in self and not self[FIRST].required
 
     @property
     def max_pixels(self) -> float:

@@ -15,6 +15,8 @@
                 two of them.
 ``skeletons``   Reads the guiding video or skeletons for the engines of pose guidance: pace,
                 colours, length.
+``sound``       From what a decoder gives of the sound, floats on a device, to the samples of a
+                clip.
 ``stream``      Streams the frames of a call from the VAE's decoder, while it decodes.
 ``watch``       Reports the progress of a running pipeline, and stops it on a cancel.
 """

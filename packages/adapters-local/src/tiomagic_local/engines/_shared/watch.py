@@ -92,7 +92,8 @@ class Watch:
             if not isinstance(part, torch.nn.Module):
                 continue
             if name.startswith("text_encoder"):
-                yield part, self._before_encoding
+                # Some pipelines call what is within the head for the next word, which calls it too.
+                yield getattr(part, "base_model", part), self._before_encoding
             elif name.startswith("transformer"):
                 yield part, self._before_denoising
         yield self._pipeline.vae.encoder, self._before_preparing
