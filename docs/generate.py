@@ -119,9 +119,8 @@ def _ability(card: ModelCard, feature: Feature) -> str:
     if feature not in card.features:
         return ""
     schema = card.features[feature]
-    if schema.keyframes is None:
-        return "●"
-    return "● keyframes, last alone" if schema.has_free_ends else "● keyframes"
+    more = ("keyframes", schema.keyframes is not None), ("last alone", schema.takes_last_alone)
+    return f"● {', '.join(word for word, is_so in more if is_so)}".strip()
 
 
 def render_test_table() -> Iterator[str]:

@@ -31,23 +31,21 @@ LEFT_OUT = (
     ),
     ("Kandinsky 5.0 I2V Lite", "Its weights are not in the form that diffusers loads."),
     (
-        "MiniMax H3",
+        "MiniMax H3, its videos from references",
         (
-            "Its engine is not built yet. The library has its modular pipeline, and the weights "
-            "(`MiniMaxAI/MiniMax-H3`: 62 GiB for the transformer, 62 for the text encoder, 10 for "
-            "the VAE) need no code of their own; but the processor of its text encoder needs "
-            "torchvision, which tiomagic does not install. Its licence gives no rights in the EU, "
-            "the UK, South Korea and the USA without an authorisation by MiniMax, neither to the "
-            "model nor to its videos, so it will wait until [its terms are accepted]"
-            "(../weights.md#terms-that-you-accept-by-name)."
+            "They need a second transformer (`transformer_ref`, 62 GiB) and, for a reference "
+            "video, a processor that needs torchvision, which tiomagic does not install. "
+            "[What is here](minimax-h3.md) takes words, a first and a last picture. The authors' "
+            "steps before and after it (their rewriting of prompts, 2K) are services."
         ),
     ),
     (
         "AnyFlow",
         (
-            "The index of its weights (`nvidia/AnyFlow-Wan2.1-T2V-14B-Diffusers`) names classes of "
+            "It has not been tried here. The index of its weights "
+            "(`nvidia/AnyFlow-Wan2.1-T2V-14B-Diffusers`), as it was last seen, names classes of "
             "the authors' own package in place of the library's, and tiomagic runs no code of a "
-            "repository. Their licence is given as *other*, without a name."
+            "repository. Their licence was given as *other*; the repository may say more."
         ),
     ),
 )

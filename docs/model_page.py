@@ -140,8 +140,10 @@ def _values(card: ModelCard, feature: Feature) -> Mapping[str, str]:
 
 
 def _example(card: ModelCard, feature: Feature, schema: Schema) -> Iterator[str]:
-    needed = [parameter.name for parameter in schema.required]
-    needed += [FIRST, LAST] if schema.has_free_ends else []
+    needed = [
+        parameter.name for parameter in schema.required if parameter.name not in (FIRST, LAST)
+    ]
+    needed += [name for name in (FIRST, LAST) if name in schema and feature is Feature.INTERPOLATE]
     needed += [rule.names[-1] for rule in schema.rules if isinstance(rule, ExactlyOne)]
     values = _values(card, feature)
     # The site makes tabs of these lines; docs/conf.py.

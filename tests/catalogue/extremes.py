@@ -83,7 +83,7 @@ def inputs_of(schema: Schema) -> dict[str, object]:
     exclude each other.
     """
     needed = {parameter.name for parameter in schema.required}
-    needed |= {FIRST, LAST} if schema.has_free_ends else set()
+    needed |= {FIRST, LAST} if schema.takes_last_alone else set()
     # Skeletons come last, and need no network that finds them.
     needed |= {rule.names[-1] for rule in schema.rules if isinstance(rule, ExactlyOne)}
     return {p.name: SAMPLES[p.kind] for p in schema.parameters if p.name in needed}

@@ -91,6 +91,8 @@ def test_every_generation_has_a_seed_and_the_inputs_of_its_feature(card, feature
         # A picture after the first is enough; which one, a rule says.
         assert {"first_frame", "last_frame", "keyframes"} <= {p.name for p in schema.optional}
         needed -= {"first_frame", "last_frame"}
+    elif schema.takes_last_alone:
+        needed.remove("first_frame")
     assert {p.name for p in schema.required} == needed
     assert "seed" in schema
     for name in ("num_frames", "num_inference_steps", "guidance_scale"):

@@ -237,7 +237,7 @@ def test_a_line_says_which_picture_is_when(parts: Any) -> None:
         assert describe_keyframes(other) is None
 
 
-FREE = [name for name, card in models().items() if card.has_free_ends]
+FREE = [name for name, card in models().items() if card.takes_last_alone]
 FLF2V = "wan2.1-flf2v-14b-720p"
 
 
@@ -247,7 +247,9 @@ def call(parts: Any, model: str = "doodle", **arguments: Any) -> Any:
     for name in ("a.png", "b.png", "z.png"):
         parts.media.add(name, width=64, height=64)
     arguments = {"prompt": "a red circle", **arguments}
-    return parts.generation.submit(BETWEEN, provider="modal", model=model, arguments=arguments)
+    return parts.generation.submit(
+        BETWEEN, provider="modal", model=model, arguments=arguments, accepted=[model]
+    )
 
 
 def problems_of(parts: Any, model: str = "doodle", **arguments: Any) -> dict[str, str]:
@@ -258,22 +260,29 @@ def problems_of(parts: Any, model: str = "doodle", **arguments: Any) -> dict[str
 
 
 def test_the_models_that_need_no_first_picture() -> None:
-    """Those whose pipeline takes pictures at any of its places; each takes keyframes."""
-    engines = {models()[name].engine for name in FREE}
-    assert engines == {"wan_vace", "ltx_condition", "ltx2", "ltx2_distilled", "pusa"}
-    assert all(models()[name].takes_keyframes for name in FREE)
+    """Those whose pipeline takes pictures at any of its places, and one that takes either end."""
+    anywhere = {models()[name].engine for name in FREE if models()[name].takes_keyframes}
+    assert anywhere == {"wan_vace", "ltx_condition", "ltx2", "ltx2_distilled", "pusa"}
+    others = {models()[name].engine for name in FREE} - anywhere
+    assert others == {"minimax_h3"}
 
 
 @pytest.mark.parametrize("model", FREE)
 def test_the_last_picture_alone_is_a_call(parts: Any, model: str) -> None:
-    """And so are keyframes alone; the engine gets no other picture."""
+    """The engine gets no other picture."""
     job = call(parts, model, last_frame="z.png")
     request = parts.remote.submitted[-1]
     count = job.optional_args["num_frames"]
     assert list(request.inputs.frames(count)) == [count - 1]
     assert request.inputs.first_frame is None
-    assert request.settings["picture_frames"] == [count - 1]
-    call(parts, model, keyframes=[frame(0), frame(8, "z.png")])
+    if models()[model].takes_keyframes:
+        assert request.settings["picture_frames"] == [count - 1]
+
+
+@pytest.mark.parametrize("model", [name for name in FREE if models()[name].takes_keyframes])
+def test_keyframes_alone_are_a_call(parts: Any, model: str) -> None:
+    """The engine gets no other picture."""
+    count = call(parts, model, keyframes=[frame(0), frame(8, "z.png")]).optional_args["num_frames"]
     request = parts.remote.submitted[-1]
     assert (request.inputs.first_frame, request.inputs.last_frame) == (None, None)
     assert list(request.inputs.frames(count)) == [0, 8]

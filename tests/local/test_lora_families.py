@@ -36,6 +36,12 @@ CASES = {
         "transformer",
     ),
     "Helios": ("helios-base", Feature.IMAGE_TO_VIDEO, WAN_LAYER, "transformer"),
+    "MiniMax H3": (
+        "minimax-h3",
+        Feature.TEXT_TO_VIDEO,
+        "transformer_blocks.0.attn.to_q",
+        "transformer",
+    ),
     "CogVideoX-Fun": (
         "cogvideox-fun-5b-pose",
         Feature.POSE_GUIDANCE,
@@ -45,6 +51,7 @@ CASES = {
     "Animate": ("wan2.2-animate-14b", Feature.POSE_GUIDANCE, WAN_LAYER, "transformer"),
 }
 LENGTHS = {
+    "minimax-h3": {"num_frames": 124},
     "cogvideox-fun-5b-pose": {"num_frames": 9},
     "framepack-i2v-hy": {"num_frames": 37, "width": 16, "height": 16},
 }

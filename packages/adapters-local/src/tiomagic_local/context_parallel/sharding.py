@@ -24,6 +24,7 @@ from diffusers import (
     HeliosTransformer3DModel,
     LTX2VideoTransformer3DModel,
     LTXVideoTransformer3DModel,
+    MiniMaxH3Transformer3DModel,
     WanTransformer3DModel,
 )
 from diffusers.hooks import HookRegistry, ModelHook
@@ -86,6 +87,10 @@ TRAITS: Mapping[type, TransformerTraits] = {
     # Every other class is split once at its beginning and joined once at its end.
     HeliosTransformer3DModel: TransformerTraits(
         refused="a HeliosTransformer3DModel is split anew in each block, which is not built here"
+    ),
+    # The row of its tokens is made inside, and its length is that of the words, too.
+    MiniMaxH3Transformer3DModel: TransformerTraits(
+        refused="a MiniMaxH3Transformer3DModel is split in its first block, which is not built here"
     ),
 }
 """By class, and for its subclasses; one that is not here is split as its plan says."""

@@ -21,6 +21,8 @@ CLIP_WIDTH = 1280
 SIGLIP_TOKENS = 729
 AUDIO_TOKENS_A_SECOND = 25
 """LTX-2: 16,000 samples, 160 a spectrum, 4 spectra a latent step."""
+SOUND_ROWS_A_SECOND = 80
+"""MiniMax H3: 32,000 samples, 800 a latent step, two channels."""
 FPS = 24
 
 
@@ -263,6 +265,33 @@ def _easyanimate(step: Step) -> dict[str, Any]:
     }
 
 
+def _minimax_h3(step: Step) -> dict[str, Any]:
+    """A step between a first and a last picture, which has the most tokens.
+
+    A picture has as many among the words, where the text encoder has seen it, as among the latents.
+    """
+    config, (frames, height, width) = step.config, step.latents
+    _, rows, columns = config.patch_size
+    picture = (height // rows) * (width // columns)
+    words, heard = step.words + 2 * picture, round(step.frames / FPS * SOUND_ROWS_A_SECOND)
+    seen = (frames + 2) * picture
+    length = words + heard + seen
+    places = torch.arange(length, device=META)
+    return {
+        "hidden_states": step.new(seen, config.in_channels * rows * columns, dtype=torch.float32),
+        "audio_hidden_states": step.new(heard, config.audio_in_channels, dtype=torch.float32),
+        "encoder_hidden_states": step.new(words, config.text_dim),
+        # The levels of noise of the pictures, of the sound and of the video.
+        "timestep": torch.empty(3, device=META),
+        "timestep_indices": torch.empty(length, device=META, dtype=torch.long),
+        "token_tags": torch.empty(length, device=META, dtype=torch.long),
+        "position_ids": torch.empty(length, 3, device=META, dtype=torch.float64),
+        "text_indices": places[:words],
+        "audio_indices": places[words : words + heard],
+        "video_indices": places[words + heard :],
+    }
+
+
 def _frequencies(base: torch.Tensor, places: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     angles = torch.einsum("d,bthw->dbthw", base, places).repeat_interleave(2, dim=0)
     return angles.cos(), angles.sin()
@@ -305,6 +334,7 @@ CALLS: Mapping[str, Callable[[Step], dict[str, Any]]] = {
     "Kandinsky5Transformer3DModel": _kandinsky,
     "EasyAnimateTransformer3DModel": _easyanimate,
     "HeliosTransformer3DModel": _helios,
+    "MiniMaxH3Transformer3DModel": _minimax_h3,
 }
 CACHES: Mapping[str, Callable[[Any, tuple[int, int, int]], int]] = {
     "WanAnimate2Transformer3DModel": _animate_2_cache

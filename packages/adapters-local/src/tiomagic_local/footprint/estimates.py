@@ -65,6 +65,8 @@ class Estimate:
     """GiB of a weight in full while a quantized component reads it, by ``text`` and ``denoise``."""
     cache: Coefficients = NOTHING
     """Of what the transformer keeps from one pass for all steps; it may wait in main memory."""
+    fixed: tuple[str, ...] = ()
+    """Components beside the VAE that cannot move in parts."""
 
     def phase(self, name: str, pixels: int, frames: int, *, tiles: bool = False) -> float:
         """Return the GiB of a phase beside the weights.
@@ -125,9 +127,9 @@ class Estimate:
         return max(self.weights.values())
 
     @property
-    def vae_gib(self) -> float:
-        """The VAE."""
-        return self.weights.get("vae", 0.0)
+    def fixed_gib(self) -> float:
+        """What is on the device while layers of the others come and go."""
+        return sum(self.weights.get(name, 0.0) for name in ("vae", *self.fixed))
 
 
 @functools.cache
@@ -151,4 +153,5 @@ def find_estimate(model: str) -> Estimate | None:
         window=facts["window"],
         pixel_bytes=facts["pixel_bytes"],
         cache=tuple(facts.get("cache", NOTHING)),
+        fixed=tuple(facts.get("fixed", ())),
     )

@@ -76,6 +76,9 @@ def sizes(sides: Iterable[tuple[int, int]], lengths: Iterable[int]) -> list[Size
 def _whole(modules: Modules, card: ModelCard) -> list[Size]:
     lengths = LENGTHS if modules.architecture.window is None else LENGTHS_OF_WINDOWS
     schema = next(iter(card.features.values()))
+    shortest = schema["num_frames"].minimum or 0
+    if shortest > lengths[-1]:
+        lengths = (int(shortest), int(2 * shortest))
     sides = {p.name: p for p in schema.parameters if p.name in {"width", "height"}}
     least = {name: parameter.minimum for name, parameter in sides.items()}
     if sides and all(p.minimum == p.maximum for p in sides.values()):
@@ -86,8 +89,8 @@ def _whole(modules: Modules, card: ModelCard) -> list[Size]:
 
 def _tiled(modules: Modules) -> list[Size]:
     vae = modules["vae"]
-    chunks = getattr(vae, "use_framewise_decoding", False) or hasattr(
-        vae, "num_latent_frames_batch_size"
+    chunks = getattr(vae, "use_framewise_decoding", False) or any(
+        hasattr(vae, name) for name in ("num_latent_frames_batch_size", "tokens_chunk_size")
     )
     return sizes(TILED, LENGTHS_OF_CHUNKS if chunks else TILED_LENGTHS)
 
@@ -129,6 +132,7 @@ def facts(model: str, log: Callable[[str], None] = lambda _text: None) -> dict[s
         )
     kept = [(size, cache_bytes(modules, size)) for size in whole]
     cache = {"cache": list(fit_coefficients(kept, OF_TOKENS))} if all(n for _, n in kept) else {}
+    fixed = {"fixed": list(modules.fixed)} if modules.fixed else {}
     return {
         "weights": {name: round(size / GIB, 3) for name, size in modules.weights.items()},
         "leaves": {name: round(size / GIB, 3) for name, size in modules.leaves.items()},
@@ -138,4 +142,5 @@ def facts(model: str, log: Callable[[str], None] = lambda _text: None) -> dict[s
         "window": modules.architecture.window,
         "pixel_bytes": 3 * modules.vae_dtype.itemsize,
         **cache,
+        **fixed,
     }

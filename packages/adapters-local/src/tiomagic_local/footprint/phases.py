@@ -37,6 +37,7 @@ from tiomagic_local.footprint.architectures import (
 )
 from tiomagic_local.footprint.calls import CACHES, META, TOGETHER, Step, call
 from tiomagic_local.footprint.counting import AsOnAGpu, LiveBytes
+from tiomagic_local.modular.placement import MOVES_IN_PARTS, VAE
 
 CUDA_BYTES = 96 * 2**20
 """The workspaces of cuBLAS and cuDNN. Measured on an H100: 0.07 to 0.11 GiB between the weights and
@@ -98,6 +99,14 @@ class Modules:
         }
 
     @functools.cached_property
+    def fixed(self) -> tuple[str, ...]:
+        """Components beside the VAE that stay on the device, since they cannot move in parts."""
+        if not self._in_blocks:
+            return ()
+        others = (name for name in self.architecture.parts if name != VAE)
+        return tuple(name for name in others if not getattr(self[name], MOVES_IN_PARTS, True))
+
+    @functools.cached_property
     def vae_dtype(self) -> torch.dtype:
         """Type that the VAE decodes in."""
         found: torch.dtype = next(self["vae"].parameters()).dtype
@@ -153,6 +162,9 @@ def latent_shape(vae: Any, size: Size) -> tuple[int, int, int]:
     """Return the frames, the height and the width of a video's latents."""
     spatial, temporal = ratios(vae)
     frames = (size.frames - 1) // temporal + 1
+    if hasattr(vae, "tokens_chunk_size"):
+        # MiniMax H3 encodes pieces of 17 frames to five each, and two more follow the last one.
+        frames = size.frames // vae.config.clip_length * vae.tokens_chunk_size + 2
     return frames, size.height // spatial, size.width // spatial
 
 
@@ -202,6 +214,9 @@ def text_bytes(modules: Modules, words: int) -> int:
         if encoder.config.model_type == "gemma4_unified" and layers:
             # Its masks are made by reading values, which there are none of here; they are small.
             given["attention_mask"] = dict.fromkeys(layers)
+        if encoder.config.model_type == "qwen3_vl":
+            # MiniMax H3 reads a layer of it, and no next word.
+            encoder = encoder.base_model
         with _counted(encoder) as live:
             kept = encoder(**given)
         del kept

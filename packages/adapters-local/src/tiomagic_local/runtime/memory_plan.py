@@ -124,8 +124,8 @@ class Demand:
         names = {"text": TEXT, "denoise": TRANSFORMERS}.get(phase, ())
         part = max((sizes.get(name, 0.0) for name in names), default=0.0)
         if not whole:
-            return model.vae_gib + RESIDENT_LAYERS * part
-        return part if names else model.vae_gib
+            return model.fixed_gib + RESIDENT_LAYERS * part
+        return part if names else model.fixed_gib
 
 
 def demand_of(

@@ -147,6 +147,12 @@ class ModelCard:
         return schema is not None and schema.has_free_ends
 
     @property
+    def takes_last_alone(self) -> bool:
+        """True if a video can lead up to a last picture without a first one."""
+        schema = self.features.get(Feature.INTERPOLATE)
+        return schema is not None and schema.takes_last_alone
+
+    @property
     def repositories(self) -> Mapping[str, str | None]:
         """Every repository of the hub that it may be made of, with its commit; None for none."""
         own = {} if self.repository is None else {self.repository: self.revision}

@@ -287,7 +287,7 @@ def _close(arguments: Mapping[str, object], card: ModelCard) -> Continuation:
     first, last = (arguments.get(name) for name in ENDS)
     if first is None and last is not None:
         return Continuation(arguments={**arguments, ENDS[0]: last})
-    if first is None and not card.has_free_ends:
+    if first is None and not card.takes_last_alone:
         return Continuation(arguments=arguments)  # Whatever is missing is said by the schema.
     if first is None:
         message = "is needed: the picture that the loop begins and ends with"

@@ -52,9 +52,9 @@ def explain_lone_last_frame(
         arguments: Of the call.
     """
     is_alone = arguments.get(LAST) is not None and arguments.get(FIRST) is None
-    if feature is not Feature.INTERPOLATE or not is_alone or card.has_free_ends:
+    if feature is not Feature.INTERPOLATE or not is_alone or card.takes_last_alone:
         return []
-    able = list_names(other.name for other in models().values() if other.has_free_ends)
+    able = list_names(other.name for other in models().values() if other.takes_last_alone)
     message = f"is needed by {card.name}; models that take the last picture alone: {able}"
     return [Problem(field=FIRST, message=message, given="nothing")]
 

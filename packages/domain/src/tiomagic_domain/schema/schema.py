@@ -153,6 +153,11 @@ class Schema:
     @property
     def has_free_ends(self) -> bool:
         """True for interpolation that needs no first picture, nor a last one beside keyframes."""
+        return any(isinstance(rule, LaterPicture) for rule in self.rules)
+
+    @property
+    def takes_last_alone(self) -> bool:
+        """True for interpolation that needs no first picture."""
         return FIRST in self and not self[FIRST].required
 
     @property

@@ -7,9 +7,6 @@ The schedule of the picture is shifted by 12, that of the sound by 3.
 The repository has the weights three times: those that diffusers reads, with one transformer for
 words and pictures and another one for references (``transformer_ref``), and the authors' own. Only
 what this model is made of is downloaded.
-
-The authors' production rewrites each prompt first, and makes 2K of the result afterwards. Both are
-services of theirs; what is public, and is run here, makes 768p from the prompt as it is.
 """
 
 from __future__ import annotations
@@ -42,9 +39,7 @@ CHUNK = 17
 SHORTEST, LONGEST = 7 * CHUNK + 5, 20 * CHUNK + 5
 """The lengths of that form between 5 and 15 seconds, which the pipeline refuses to leave."""
 
-FORM = (
-    "integrated_multimodal_description: [Shot 1] … overall_soundscape: … non_diegetic_music: …"
-)
+FORM = "integrated_multimodal_description: [Shot 1] … overall_soundscape: … non_diegetic_music: …"
 """The form of the authors' prompts: what is seen and said, what is heard, and the music."""
 
 
@@ -91,6 +86,12 @@ def _schema(feature: Feature) -> Schema:
     )
 
 
+UNLIKE_AUTHORS = (
+    "The authors rewrite each prompt first, and make 2K of the result afterwards. Both are services "
+    "of theirs, and no part of the public model. Their shorter side is always 768 pixels; a size "
+    "from a picture has about as many pixels as 1344x768 here, in any shape."
+)
+
 H3 = ModelCard(
     name="minimax-h3",
     title="MiniMax H3",
@@ -98,6 +99,7 @@ H3 = ModelCard(
     description="5 to 15 seconds at 768p with stereo sound and speech, from words, from a picture, "
     "or up to one.",
     homepage=HOMEPAGE,
+    unlike_authors=UNLIKE_AUTHORS,
     licence="MiniMax H3 Community (not for use in the EU, the UK, South Korea and the USA)",
     terms=LicenceTerms(
         use=LicenceUse.LIMITED,
@@ -129,10 +131,10 @@ H3 = ModelCard(
     ),
     fps=FPS,
     pixels=SIZE[0] * SIZE[1],
-    weights_gib=134.0,
+    weights_gib=134.1,
     largest_gib=62.1,
-    gpu_memory_gib=24,
-    # The pipeline reads prompts of any length. The authors' longest have some 1,500 tokens.
+    gpu_memory_gib=32,
+    # The pipeline reads prompts of any length. The authors' longest example has 724 words.
     prompt_tokens=4096,
 )
 

@@ -98,21 +98,21 @@ class FeatureCalls(ABC):
         Settings, as ``get_schema("text_to_video", model)`` has them for a model:
 
         * ``negative_prompt``: What the video must not show; without effect at guidance_scale 1 (26
-          of 30 models).
+          of 31 models).
         * ``width``: Width of the video, in px.
         * ``height``: Height of the video, in px.
         * ``num_frames``: Length of the video; the model was trained on 49 frames.
         * ``num_inference_steps``: Denoising steps; the time grows with them.
         * ``guidance_scale``: How closely the video follows the prompt; 1 turns guidance off and
-          halves the time (26 of 30 models).
+          halves the time (26 of 31 models).
         * ``use_dynamic_cfg``: Let the guidance follow the steps, up to guidance_scale. Made for the
-          DPM scheduler (3 of 30 models).
+          DPM scheduler (3 of 31 models).
         * ``seed``: The same seed and settings give the same video; if left out, one is drawn and
           recorded.
         * ``fps``: Frames a second of the file; another rate plays the motion slower or faster, in
           frames/s.
         * ``loras``: LoRAs that change the weights for this video alone, each a dict: `source`, and
-          as needed `weight_name`, `scale`, `component`, `revision`, `sha256` (29 of 30 models).
+          as needed `weight_name`, `scale`, `component`, `revision`, `sha256` (30 of 31 models).
         * ``memory``: What is on the device during the run: all weights, one component at a time, or
           small groups; auto takes the fastest that fits.
         * ``quality``: What memory auto may lose where the full weights do not fit the device:
@@ -124,28 +124,28 @@ class FeatureCalls(ABC):
         * ``acceleration``: exact changes nothing beyond rounding; fast skips work that changes
           little between two steps, which gives a different video of the same kind.
         * ``revisions``: Other commits of the hub's repositories than the model's own, by
-          repository; a recipe names those that were used (docs/weights.md) (29 of 30 models).
+          repository; a recipe names those that were used (docs/weights.md) (30 of 31 models).
         * ``seconds``: Length of the video in place of num_frames: the nearest that the model makes.
         * ``aspect``: Shape of the video, width to height, in place of width and height or beside
           one of them: the nearest that the model makes.
         * ``resolution``: Size of the video in place of width and height: 720p has as many pixels as
           1280x720 in any shape.
         * ``flow_shift``: How many steps go to the coarse structure; larger sizes need a larger
-          shift (18 of 30 models).
-        * ``audio_guidance_scale``: How closely the sound follows the prompt (2 of 30 models).
+          shift (19 of 31 models).
+        * ``audio_guidance_scale``: How closely the sound follows the prompt (2 of 31 models).
         * ``modality_scale``: How closely picture and sound belong together; 1 turns it off and
-          saves a quarter of the time (2 of 30 models).
+          saves a quarter of the time (2 of 31 models).
         * ``stg_scale``: How far picture and sound are pushed away from a pass without the attention
-          of one block (2 of 30 models).
-        * ``guidance_rescale``: How much of the contrast that guidance adds is taken back (3 of 30
+          of one block (2 of 31 models).
+        * ``guidance_rescale``: How much of the contrast that guidance adds is taken back (3 of 31
           models).
-        * ``decode_timestep``: The time step for the VAE, which does the last step (1 of 30 models).
-        * ``decode_noise_scale``: Noise that is added for the VAE to remove (1 of 30 models).
+        * ``decode_timestep``: The time step for the VAE, which does the last step (1 of 31 models).
+        * ``decode_noise_scale``: Noise that is added for the VAE to remove (1 of 31 models).
         * ``lora_alpha``: How strongly Pusa's LoRA is applied: more keeps closer to the picture and
-          moves less; the authors advise 1.3 to 1.5 (1 of 30 models).
+          moves less; the authors advise 1.3 to 1.5 (1 of 31 models).
         * ``guidance_scale_2``: Guidance of the second expert, which draws the details;
           guidance_scale is that of the first. At guidance_scale 1 it has to be 1 as well: guidance
-          is off then (2 of 30 models).
+          is off then (2 of 31 models).
 
         Raises:
             ConfigurationError, AuthenticationError: when no provider is configured, or it lacks
@@ -208,21 +208,21 @@ class FeatureCalls(ABC):
         Settings, as ``get_schema("image_to_video", model)`` has them for a model:
 
         * ``negative_prompt``: What the video must not show; without effect at guidance_scale 1 (23
-          of 27 models).
+          of 28 models).
         * ``width``: Width of the video, in px.
         * ``height``: Height of the video, in px.
         * ``num_frames``: Length of the video; the model was trained on 49 frames.
         * ``num_inference_steps``: Denoising steps; the time grows with them.
         * ``guidance_scale``: How closely the video follows the prompt; 1 turns guidance off and
-          halves the time (23 of 27 models).
+          halves the time (23 of 28 models).
         * ``use_dynamic_cfg``: Let the guidance follow the steps, up to guidance_scale. Made for the
-          DPM scheduler (2 of 27 models).
+          DPM scheduler (2 of 28 models).
         * ``seed``: The same seed and settings give the same video; if left out, one is drawn and
           recorded.
         * ``fps``: Frames a second of the file; another rate plays the motion slower or faster, in
           frames/s.
         * ``loras``: LoRAs that change the weights for this video alone, each a dict: `source`, and
-          as needed `weight_name`, `scale`, `component`, `revision`, `sha256` (26 of 27 models).
+          as needed `weight_name`, `scale`, `component`, `revision`, `sha256` (27 of 28 models).
         * ``memory``: What is on the device during the run: all weights, one component at a time, or
           small groups; auto takes the fastest that fits.
         * ``quality``: What memory auto may lose where the full weights do not fit the device:
@@ -235,39 +235,39 @@ class FeatureCalls(ABC):
           little between two steps, which gives a different video of the same kind.
         * ``continued_video``: A video that goes on, in place of image.
         * ``revisions``: Other commits of the hub's repositories than the model's own, by
-          repository; a recipe names those that were used (docs/weights.md) (26 of 27 models).
+          repository; a recipe names those that were used (docs/weights.md) (27 of 28 models).
         * ``seconds``: Length of the video in place of num_frames: the nearest that the model makes.
         * ``aspect``: Shape of the video, width to height, in place of width and height or beside
           one of them: the nearest that the model makes.
         * ``resolution``: Size of the video in place of width and height: 720p has as many pixels as
           1280x720 in any shape.
         * ``flow_shift``: How many steps go to the coarse structure; larger sizes need a larger
-          shift (15 of 27 models).
-        * ``conditioning_scale``: How strongly pictures and skeletons bind the video (5 of 27
+          shift (16 of 28 models).
+        * ``conditioning_scale``: How strongly pictures and skeletons bind the video (5 of 28
           models).
-        * ``loop``: True for a video that repeats without a cut (15 of 27 models).
+        * ``loop``: True for a video that repeats without a cut (16 of 28 models).
         * ``true_cfg_scale``: Guidance against negative_prompt; 1 turns it off, more doubles the
-          time (1 of 27 models).
-        * ``audio_guidance_scale``: How closely the sound follows the prompt (2 of 27 models).
+          time (1 of 28 models).
+        * ``audio_guidance_scale``: How closely the sound follows the prompt (2 of 28 models).
         * ``modality_scale``: How closely picture and sound belong together; 1 turns it off and
-          saves a quarter of the time (2 of 27 models).
+          saves a quarter of the time (2 of 28 models).
         * ``stg_scale``: How far picture and sound are pushed away from a pass without the attention
-          of one block (2 of 27 models).
-        * ``guidance_rescale``: How much of the contrast that guidance adds is taken back (3 of 27
+          of one block (2 of 28 models).
+        * ``guidance_rescale``: How much of the contrast that guidance adds is taken back (3 of 28
           models).
-        * ``decode_timestep``: The time step for the VAE, which does the last step (1 of 27 models).
-        * ``decode_noise_scale``: Noise that is added for the VAE to remove (1 of 27 models).
+        * ``decode_timestep``: The time step for the VAE, which does the last step (1 of 28 models).
+        * ``decode_noise_scale``: Noise that is added for the VAE to remove (1 of 28 models).
         * ``image_cond_noise_scale``: Noise on the given pictures in each step: more lets them move
-          more (1 of 27 models).
+          more (1 of 28 models).
         * ``lora_alpha``: How strongly Pusa's LoRA is applied: more keeps closer to the picture and
-          moves less; the authors advise 1.3 to 1.5 (1 of 27 models).
+          moves less; the authors advise 1.3 to 1.5 (1 of 28 models).
         * ``noise_multiplier``: How noisy the picture is compared with the rest while the video is
-          made: 0 keeps it as it is, more lets it move, 1 forgets it (1 of 27 models).
+          made: 0 keeps it as it is, more lets it move, 1 forgets it (1 of 28 models).
         * ``cond_position``: Where in the video the picture stands: 0 is the beginning,
-          (num_frames-1)/4 the end, in latent frames (1 of 27 models).
+          (num_frames-1)/4 the end, in latent frames (1 of 28 models).
         * ``guidance_scale_2``: Guidance of the second expert, which draws the details;
           guidance_scale is that of the first. At guidance_scale 1 it has to be 1 as well: guidance
-          is off then (2 of 27 models).
+          is off then (2 of 28 models).
 
         Raises:
             ConfigurationError, AuthenticationError: when no provider is configured, or it lacks
@@ -334,7 +334,7 @@ class FeatureCalls(ABC):
         Settings, as ``get_schema("interpolate", model)`` has them for a model:
 
         * ``negative_prompt``: What the video must not show; without effect at guidance_scale 1 (12
-          of 15 models).
+          of 16 models).
         * ``width``: Width of the video; if left out, from the picture at the model's pixel budget,
           in px.
         * ``height``: Height of the video; if left out, from the picture at the model's pixel
@@ -342,9 +342,9 @@ class FeatureCalls(ABC):
         * ``num_frames``: Length of the video; the model was trained on 17 frames.
         * ``num_inference_steps``: Denoising steps; the time grows with them.
         * ``guidance_scale``: How closely the video follows the prompt; 1 turns guidance off and
-          halves the time (12 of 15 models).
+          halves the time (12 of 16 models).
         * ``flow_shift``: How many steps go to the coarse structure; larger sizes need a larger
-          shift (9 of 15 models).
+          shift (10 of 16 models).
         * ``seed``: The same seed and settings give the same video; if left out, one is drawn and
           recorded.
         * ``fps``: Frames a second of the file; another rate plays the motion slower or faster, in
@@ -361,10 +361,10 @@ class FeatureCalls(ABC):
           little between two steps, which gives a different video of the same kind.
         * ``loras``: LoRAs that change the weights for this video alone, each a dict: `source`, and
           as needed `weight_name`, `scale`, `component`, `revision`, `sha256`.
-        * ``conditioning_scale``: How strongly pictures and skeletons bind the video (4 of 15
+        * ``conditioning_scale``: How strongly pictures and skeletons bind the video (4 of 16
           models).
         * ``keyframes``: Pictures at moments of the video, each a dict: `image`, and `at` in seconds
-          or `frame` counted from 0. Which frames can have one depends on the model (12 of 15
+          or `frame` counted from 0. Which frames can have one depends on the model (12 of 16
           models).
         * ``loop``: True for a video that repeats without a cut.
         * ``seconds``: Length of the video in place of num_frames: the nearest that the model makes.
@@ -373,29 +373,29 @@ class FeatureCalls(ABC):
         * ``resolution``: Size of the video in place of width and height: 720p has as many pixels as
           1280x720 in any shape.
         * ``true_cfg_scale``: Guidance against negative_prompt; 1 turns it off, more doubles the
-          time (1 of 15 models).
+          time (1 of 16 models).
         * ``revisions``: Other commits of the hub's repositories than the model's own, by
-          repository; a recipe names those that were used (docs/weights.md) (14 of 15 models).
-        * ``audio_guidance_scale``: How closely the sound follows the prompt (2 of 15 models).
+          repository; a recipe names those that were used (docs/weights.md) (15 of 16 models).
+        * ``audio_guidance_scale``: How closely the sound follows the prompt (2 of 16 models).
         * ``modality_scale``: How closely picture and sound belong together; 1 turns it off and
-          saves a quarter of the time (2 of 15 models).
+          saves a quarter of the time (2 of 16 models).
         * ``stg_scale``: How far picture and sound are pushed away from a pass without the attention
-          of one block (2 of 15 models).
-        * ``guidance_rescale``: How much of the contrast that guidance adds is taken back (2 of 15
+          of one block (2 of 16 models).
+        * ``guidance_rescale``: How much of the contrast that guidance adds is taken back (2 of 16
           models).
-        * ``decode_timestep``: The time step for the VAE, which does the last step (1 of 15 models).
-        * ``decode_noise_scale``: Noise that is added for the VAE to remove (1 of 15 models).
+        * ``decode_timestep``: The time step for the VAE, which does the last step (1 of 16 models).
+        * ``decode_noise_scale``: Noise that is added for the VAE to remove (1 of 16 models).
         * ``image_cond_noise_scale``: Noise on the given pictures in each step: more lets them move
-          more (1 of 15 models).
+          more (1 of 16 models).
         * ``lora_alpha``: How strongly Pusa's LoRA is applied: more keeps closer to the picture and
-          moves less; the authors advise 1.3 to 1.5 (1 of 15 models).
+          moves less; the authors advise 1.3 to 1.5 (1 of 16 models).
         * ``noise_multiplier``: How noisy the picture is compared with the rest while the video is
-          made: 0 keeps it as it is, more lets it move, 1 forgets it (1 of 15 models).
-        * ``last_noise_multiplier``: The same of the last frame, and of those between (1 of 15
+          made: 0 keeps it as it is, more lets it move, 1 forgets it (1 of 16 models).
+        * ``last_noise_multiplier``: The same of the last frame, and of those between (1 of 16
           models).
         * ``guidance_scale_2``: Guidance of the second expert, which draws the details;
           guidance_scale is that of the first. At guidance_scale 1 it has to be 1 as well: guidance
-          is off then (2 of 15 models).
+          is off then (2 of 16 models).
 
         Raises:
             ConfigurationError, AuthenticationError: when no provider is configured, or it lacks

@@ -150,6 +150,7 @@ def _record(card: ModelCard, providers: list[str], found: Preflight | None) -> d
         "features": sorted(card.features),
         "takes_keyframes": card.takes_keyframes,
         "has_free_ends": card.has_free_ends,
+        "takes_last_alone": card.takes_last_alone,
         "providers": sorted(providers),
         "licence": card.licence,
         "use": card.terms.use.value,
