@@ -140,10 +140,9 @@ def _values(card: ModelCard, feature: Feature) -> Mapping[str, str]:
 
 
 def _example(card: ModelCard, feature: Feature, schema: Schema) -> Iterator[str]:
-    needed = [
-        parameter.name for parameter in schema.required if parameter.name not in (FIRST, LAST)
-    ]
-    needed += [name for name in (FIRST, LAST) if name in schema and feature is Feature.INTERPOLATE]
+    ends = (FIRST, LAST) if feature is Feature.INTERPOLATE else ()
+    needed = [parameter.name for parameter in schema.required if parameter.name not in ends]
+    needed += ends
     needed += [rule.names[-1] for rule in schema.rules if isinstance(rule, ExactlyOne)]
     values = _values(card, feature)
     # The site makes tabs of these lines; docs/conf.py.

@@ -112,12 +112,12 @@ class MiniMaxH3(ModularEngine):
 
     def _chunks(self, settings: Mapping[str, Any]) -> int:
         vae = self._pipeline.vae
-        pieces = int(settings["num_frames"]) // vae.config.clip_length
+        pieces = [int(settings["num_frames"]) // int(vae.config.clip_length)]
         for side in ("height", "width"):
             size = getattr(vae, f"tile_sample_min_{side}")
             overlap = getattr(vae, f"tile_sample_min_overlap_{side}")
-            pieces *= max(math.ceil((int(settings[side]) - overlap) / (size - overlap)), 1)
-        return pieces
+            pieces.append(max(math.ceil((int(settings[side]) - overlap) / (size - overlap)), 1))
+        return math.prod(pieces)
 
     def _latent_frames(self, latents: torch.Tensor, settings: Mapping[str, Any]) -> torch.Tensor:
         # Rows of tokens; each has a patch of a latent frame, by channels, rows and columns.

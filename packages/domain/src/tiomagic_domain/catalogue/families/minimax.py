@@ -87,9 +87,9 @@ def _schema(feature: Feature) -> Schema:
 
 
 UNLIKE_AUTHORS = (
-    "The authors rewrite each prompt first, and make 2K of the result afterwards. Both are services "
-    "of theirs, and no part of the public model. Their shorter side is always 768 pixels; a size "
-    "from a picture has about as many pixels as 1344x768 here, in any shape."
+    "The authors rewrite each prompt first, and make 2K of the result afterwards: services of "
+    "theirs, which are not public. Their shorter side is 768 pixels where that leaves no more than "
+    "1344x768 of them; here a size from a picture has about as many as that in any shape."
 )
 
 H3 = ModelCard(
