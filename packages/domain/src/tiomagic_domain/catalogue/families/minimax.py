@@ -82,7 +82,7 @@ def _schema(feature: Feature) -> Schema:
             *settings.MEMORY_SETTINGS,
             settings.EXACT_ACCELERATION,
         ),
-        rules=(MaxPixels(SIZE[0] * SIZE[1]),),
+        rules=(MaxPixels(SIZE[0] * SIZE[1], multiple_of=32),),
     )
 
 
