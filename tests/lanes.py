@@ -58,6 +58,7 @@ LANES_OF_PATHS: dict[str, set[str]] = {
     "tests/ui/test_form.py": {"server"},
     "tests/ui/test_markup.py": {"server"},
     "tests/ui/test_page.py": {"browser", "server"},
+    "tests/ui/test_page_continuing.py": {"browser", "server"},
     "tests/ui/test_serve.py": {"server"},
 }
 """Lanes of all tests of a folder or a file; the longest path that fits counts."""

@@ -260,7 +260,7 @@ def test_a_provider_that_is_not_installed_cannot_be_chosen(tmp_path: Path) -> No
 @pytest.fixture
 def picture(controller: PageController) -> FormFile:
     """A picture that a visitor may give."""
-    found = controller.files.find_for_form("sample/square.png")
+    found = controller.files.find("sample/square.png")
     assert found is not None
     return found
 

@@ -32,16 +32,10 @@ def filled(fields: list[Field]) -> dict[str, object]:
 
 @for_each(PAIRS)
 def test_a_form_can_be_filled_for_every_model(feature: Feature, name: str) -> None:
-    """Each form has an entry for each parameter, and as it comes it makes a legal call.
-
-    What takes the place of a picture that the form asks for has none: a continued video, and a loop
-    of two pictures.
-    """
+    """Each form has an entry for each parameter, and as it comes it makes a legal call."""
     schema = schema_of(feature, name)
     fields = fields_of(schema)
-    replacing = {"continued_video", "loop"} if "last_frame" in schema else {"continued_video"}
-    shown = {p.name for p in schema.parameters} - replacing
-    assert {field.name for field in fields} == shown
+    assert {field.name for field in fields} == {p.name for p in schema.parameters}
     given = collect_arguments(fields, filled(fields))
     assert set(given) <= {"prompt"} | {field.name for field in fields if field.is_media}
     schema.validate(given)
@@ -104,8 +98,8 @@ def test_the_stored_settings_of_a_job_come_back() -> None:
 def test_what_is_folded_away_comes_last() -> None:
     """First what is required, then settings, then what only experts touch."""
     fields = fields_of(schema_of(Feature.INTERPOLATE, "doodle"))
-    names = [field.name for field in fields[:4]]
-    assert names == ["prompt", "first_frame", "last_frame", "keyframes"]
+    names = [field.name for field in fields[:5]]
+    assert names == ["prompt", "first_frame", "last_frame", "loop", "keyframes"]
     expert = [field.expert for field in fields]
     assert expert == sorted(expert)
     names = {field.name for field in fields if field.expert}

@@ -3,9 +3,10 @@
 from dataclasses import replace
 from html.parser import HTMLParser
 
+from tiomagic.ui.expectation import expected_run
+from tiomagic.ui.form.expected_call import describe_call
 from tiomagic.ui.jobs.gallery import compare_hint
 from tiomagic.ui.models.cards import model_chooser
-from tiomagic.ui.models.expectation import expected_run
 from tiomagic.ui.models.facts import ModelFacts, group_by_fit
 from tiomagic_domain.catalogue import models
 from tiomagic_domain.features import Feature
@@ -85,24 +86,28 @@ def test_a_run_is_announced_with_its_price_and_download() -> None:
     """Beside the button; a reason is there only when there is one."""
     one = found("wan2.1-t2v-1.3b", FitVerdict.FITS, fetch=13)
     settings = {"num_frames": 33, "width": 480, "height": 832}
-    shown = expected_run(one.card, Feature.TEXT_TO_VIDEO, settings, one.preflight)
+    call = describe_call(one.card, Feature.TEXT_TO_VIDEO, settings)
+    shown = expected_run(one.card, call, one.preflight)
     text = "2.1 s (33 frames) · 480 x 832 px · 13 GiB to download first · about 90 seconds"
     assert f"{text} · about 0.5 USD a run" in shown
     assert "tm-why" not in shown
-    several = expected_run(one.card, Feature.TEXT_TO_VIDEO, settings, one.preflight, count=3)
+    several = expected_run(one.card, call, one.preflight, count=3)
     assert "3 videos of 2.1 s (33 frames)" in several
     assert "about 90 seconds each" in several
     refused = found("wan2.1-t2v-1.3b", FitVerdict.NO, why="no room on the disk")
-    shown = expected_run(one.card, Feature.TEXT_TO_VIDEO, {}, refused.preflight)
+    shown = expected_run(one.card, call, refused.preflight)
     assert '<p class="tm-why">No room on the disk.</p>' in shown
 
 
 def test_words_that_a_model_does_not_know_are_told_before_the_run() -> None:
     """In the words of the page, and nothing where all are known."""
     card = models()["doodle"]
-    shown = expected_run(card, Feature.TEXT_TO_VIDEO, {"prompt": "a fox runs"})
-    assert "it did not understand: fox, runs" in shown
-    assert "understand" not in expected_run(card, Feature.TEXT_TO_VIDEO, {"prompt": "a red ball"})
+    fox, ball = (
+        describe_call(card, Feature.TEXT_TO_VIDEO, {"prompt": prompt})
+        for prompt in ("a fox runs", "a red ball")
+    )
+    assert "it did not understand: fox, runs" in expected_run(card, fox)
+    assert "understand" not in expected_run(card, ball)
 
 
 def test_texts_of_a_plugin_are_no_markup() -> None:

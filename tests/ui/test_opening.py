@@ -129,9 +129,25 @@ def test_pictures_between_fill_their_rows(controller: PageController, tmp_path: 
     assert any("path" in note for note in notes), notes
 
 
-def test_a_loop_is_left_out_and_said(controller: PageController, tmp_path: Path) -> None:
-    """The form asks for the picture that a loop leaves out."""
-    file = received(tmp_path, "interpolate", seed=7, loop=True)
+def test_a_loop_has_one_picture(controller: PageController, tmp_path: Path) -> None:
+    """The form asks for the first one, which is the last one, too."""
+    picture = {"sha256": "0" * 64, "kind": "image", "name": "bud.png"}
+    ends = {"first_frame": picture, "last_frame": picture}
+    file = received(tmp_path, "interpolate", seed=7, loop=True, **ends)
     choice, notes = open_video(controller.session, controller.chooser, file)
-    assert choice["values"] == {"prompt": "a fox", "seed": 7}
-    assert any("Loop" in note and "rerun" in note for note in notes), notes
+    assert choice["values"] == {"prompt": "a fox", "seed": 7, "loop": True, "first_frame": None}
+    names = [field.name for field in controller.chooser.fields(choice)]
+    assert {"first_frame", "loop"} <= {*names}
+    assert "last_frame" not in names
+    assert notes == ["First picture: it is not in the video. Drop it again."]
+
+
+def test_a_continued_video_that_is_not_here_is_asked_for(
+    controller: PageController, tmp_path: Path
+) -> None:
+    """And not its end, which the recipe has as the picture."""
+    old = {"sha256": "0" * 64, "kind": "video", "name": "old.mp4"}
+    end = {"sha256": "1" * 64, "kind": "image", "name": "end of old.mp4"}
+    file = received(tmp_path, "image_to_video", seed=7, continued_video=old, image=end)
+    _, notes = open_video(controller.session, controller.chooser, file)
+    assert notes == ["Video to continue: it is not in the video. Drop it again."]

@@ -85,16 +85,11 @@ def test_an_input_is_called_as_it_was(files: ServedFiles) -> None:
         assert found.name == called
 
 
-def test_a_form_holds_no_video_of_a_job(
-    files: ServedFiles, jobs: MemoryJobRepository, tmp_path: Path
-) -> None:
-    """Only what was sent, or given to a job before."""
-    (tmp_path / "a.mp4").write_bytes(b"video")
-    jobs.add(make_job(job_id="a", result_video=str(tmp_path / "a.mp4")))
-    assert files.find_for_form("video/a") is None
-    assert files.find_for_form(f"input/{SHA}") is not None
+def test_an_id_is_text(files: ServedFiles) -> None:
+    """Whatever else a browser sends names no file."""
+    assert files.find(f"input/{SHA}") is not None
     for wrong in (None, 7, ["input"], {"path": f"input/{SHA}"}, True):
-        assert files.find_for_form(wrong) is None
+        assert files.find(wrong) is None
 
 
 def test_an_address_is_one_whatever_a_job_is_called() -> None:

@@ -23,15 +23,13 @@ CONTINUED_VIDEO: Final = Parameter(
     name=CONTINUED_VIDEO_ARGUMENT,
     kind=Kind.VIDEO,
     required=False,
-    advanced=True,
     description="A video that goes on, in place of image.",
 )
 LOOP: Final = Parameter(
     name=LOOP_ARGUMENT,
     kind=Kind.BOOLEAN,
     required=False,
-    advanced=True,
-    description="True for a video that repeats without a cut.",
+    description="Make a video that repeats without a cut: it ends with its first picture.",
 )
 
 

@@ -23,7 +23,7 @@ from tiomagic_domain.jobs.job import JobStatus
 
 BUTTON_ACTIONS: Final = frozenset(
     {
-        *("show", "again", "retry", "more", "use", "compare", "cancel", "delete"),
+        *("show", "again", "retry", "more", "use", "continue", "compare", "cancel", "delete"),
         *("label", "favourite", "tag", "open-compare", "run-next"),
     }
 )
@@ -130,7 +130,7 @@ def read_entries(
         value = entered[name]
         if value is None:
             continue
-        file = files.find_for_form(value.get("path")) if isinstance(value, Mapping) else None
+        file = files.find(value.get("path")) if isinstance(value, Mapping) else None
         entered[name] = None if file is None else str(file.path)
         if file is None:
             message = "is not here any more: drop the file again"
@@ -192,5 +192,5 @@ def _read_text(value: object) -> str:
 def _kept(value: Any, files: ServedFiles) -> Any:
     """Return an entry of a draft; a file only if it was uploaded here."""
     if isinstance(value, dict):
-        return files.find_for_form(value.get("path"))
+        return files.find(value.get("path"))
     return None if isinstance(value, list) else value

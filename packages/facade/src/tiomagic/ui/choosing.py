@@ -12,13 +12,14 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypedDict
 
 from tiomagic.api import models
+from tiomagic.api.continuing import find_continued
 from tiomagic.display.phrases.page import PAGE_WORDS
 from tiomagic.display.phrases.rewording import reword
 from tiomagic.results import recipes
 from tiomagic.ui.browser_input import Draft, read_draft
 from tiomagic.ui.form import shapes
 from tiomagic.ui.form.arguments import chosen_entries
-from tiomagic.ui.form.fields import Field, entries_of, fields_of
+from tiomagic.ui.form.fields import URL_OF, Field, entries_of, fields_of
 from tiomagic.ui.form.first_choices import (
     MADE_OF,
     SHARED_PARAMETERS,
@@ -27,22 +28,26 @@ from tiomagic.ui.form.first_choices import (
     fit_choices,
 )
 from tiomagic.ui.form.keyframe_rows import collect_keyframes, is_finished
+from tiomagic.ui.form.shots import Shot, find_shot
 from tiomagic.ui.models.facts import ModelFacts, ModelOverview
 from tiomagic.ui.models.samples import Sample, samples_of
-from tiomagic.ui.web.files import ServedFiles, sample_id
+from tiomagic.ui.web.files import ServedFiles, sample_id, video_id
+from tiomagic.ui.web.uploads import FormFile
 from tiomagic.wiring.provider_names import DEFAULT_PROVIDER
 from tiomagic_domain.catalogue import models as catalogue
 from tiomagic_domain.catalogue import models_for
-from tiomagic_domain.catalogue.continuation import CONTINUATION_ARGUMENTS
+from tiomagic_domain.catalogue.continuation import CONTINUED_VIDEO_ARGUMENT, LOOP_ARGUMENT
 from tiomagic_domain.errors import (
     ConfigurationError,
+    ResourceNotFoundError,
     UnknownModelError,
     ValidationError,
 )
 from tiomagic_domain.features import Feature
 from tiomagic_domain.jobs.job import Job
 from tiomagic_domain.requests.carrying import find_choices
-from tiomagic_domain.schema.keyframes import KEYFRAMES
+from tiomagic_domain.schema.keyframes import KEYFRAMES, LAST
+from tiomagic_domain.schema.sizes import SECONDS
 
 if TYPE_CHECKING:
     from tiomagic.wiring.session import Session
@@ -132,7 +137,7 @@ class FormChooser:
         if not isinstance(listed, list):
             return dict(values)
         found = [
-            {**one, "image": self._files.find_for_form(one["image"])}
+            {**one, "image": self._files.find(one["image"])}
             if isinstance(one, Mapping) and isinstance(one.get("image"), str)
             else one
             for one in listed
@@ -163,7 +168,8 @@ class FormChooser:
         choice = self.choose(provider, feature, model)
         kept = read_draft(draft, self._files)
         values = _chosen(kept)
-        fields = self.fields(choice)
+        schema = models.find_schema(choice["feature"], choice["model"])
+        fields = fields_of(schema, values)
         alike = [f for f in fields if f.is_media or f.name in SHARED_PARAMETERS]
         carried = {name: values[name] for name in entries_of(alike) if name in values}
         fitted = fit_choices(
@@ -216,17 +222,59 @@ class FormChooser:
         if not number.isdecimal() or int(number) >= len(samples):
             return self.fill(choice, draft, {})
         sample = samples[int(number)]
-        files = {
-            name: self._files.find_for_form(sample_id(file)) for name, file in sample.inputs.items()
-        }
+        files = {name: self._files.find(sample_id(file)) for name, file in sample.inputs.items()}
         empty = {f"{name}_url": "" for name in files}
+        if files:
+            # Its pictures are for a shot of its own.
+            video = CONTINUED_VIDEO_ARGUMENT
+            empty |= dict.fromkeys((video, URL_OF.format(name=video), LOOP_ARGUMENT), "")
         return self.fill(choice, draft, {"prompt": sample.prompt, **files, **empty})
 
     def fill_shape(self, choice: FormState, draft: object, shape: str) -> FormState:
         """Return the choice with the size of a shape, or the length of a number of seconds."""
         card, feature = catalogue()[choice["model"]], Feature(choice["feature"])
-        term, values = shapes.term_of(shape), shapes.values_of(card, feature, shape)
+        shot, term = self.shot_of(choice), shapes.term_of(shape)
+        values = shapes.values_of(card, feature, shape, shot)
+        if shot is Shot.CONTINUATION and SECONDS in term:
+            # The form has what is to be added in seconds; frames count those of the old part, too.
+            return self.fill(choice, draft, term if values else {})
         return self.fill(choice, draft, values, term if values else {})
+
+    def shot_of(self, choice: FormState) -> Shot:
+        """Return whether the form of a choice is for a shot of its own, or for one that goes on."""
+        schema = models.find_schema(choice["feature"], choice["model"])
+        return find_shot(schema, choice["values"])
+
+    def continue_job(self, job: Job) -> tuple[FormState, list[str]]:
+        """Return a choice whose form continues the video of a job, and what to know of it.
+
+        Raises:
+            ResourceNotFoundError: when the job has no video.
+        """
+        found = find_continued(self._session, job.job_id, prompt=None, model=None)
+        file = self._files.find(video_id(job.job_id))
+        if file is None:
+            raise ResourceNotFoundError(f"the video of job {job.job_id} cannot be shown here")
+        given = {"prompt": found.prompt or "", CONTINUED_VIDEO_ARGUMENT: file}
+        feature = Feature.IMAGE_TO_VIDEO.value
+        choice = self.choose(job.provider, feature, found.model, given)
+        notes = []
+        if choice["model"] != found.model:
+            notes.append(f"{found.model} cannot begin with a picture; this is {choice['model']}.")
+        return choice, notes
+
+    def reshape(self, choice: FormState, draft: object) -> FormState:
+        """Return the same choice with the fields that what was entered asks for.
+
+        A video to continue takes the place of the picture, and brings its prompt if there is none
+        yet; a loop has no last picture.
+        """
+        made = self.fill(choice, draft, {})
+        video = made["values"].get(CONTINUED_VIDEO_ARGUMENT)
+        if made["values"].get("prompt") or not isinstance(video, FormFile):
+            return made
+        found = find_continued(self._session, video.path, prompt=None, model=None)
+        return self.fill(choice, draft, {"prompt": found.prompt}) if found.prompt else made
 
     def settings_of(self, job: Job) -> FormState:
         """Return a choice whose form holds the settings of a job.
@@ -251,15 +299,23 @@ class FormChooser:
         # The form has frames and pixels; the recipe has what they were made of, too.
         names |= {"num_frames"} if "seconds" in chosen.sizes else set()
         names |= {"width", "height"} if {"aspect", "resolution"} & {*chosen.sizes} else set()
-        # The form has no place for what takes the place of a picture.
-        names -= {*CONTINUATION_ARGUMENTS}
+        if arguments.get(CONTINUED_VIDEO_ARGUMENT) is not None:
+            # The picture was taken of the video, and the form has the seconds themselves.
+            names -= {"image", *(["num_frames"] if SECONDS in chosen.sizes else [])}
+            added = {name: v for name, v in chosen.sizes.items() if name == SECONDS}
+            arguments, names = {**arguments, **added}, names | added.keys()
+        elif arguments.get(LOOP_ARGUMENT) is True:
+            names -= {LAST}
         return self.entries({name: v for name, v in arguments.items() if name in names})
 
     def first_choices_of(self, recipe: Mapping[str, Any]) -> list[FirstChoice]:
         """Return the lengths and sizes that a recipe has in the user's terms."""
         card, feature = catalogue().get(str(recipe["model"])), Feature(str(recipe["feature"]))
         arguments, found = recipe["optional_args"], []
+        goes_on = CONTINUED_VIDEO_ARGUMENT in arguments
         for name, value in find_choices(recipe, feature, card).sizes.items():
+            if name == SECONDS and goes_on:
+                continue
             shown = {made: arguments[made] for made in MADE_OF[name] if made in arguments}
             found.append(FirstChoice(model=str(recipe["model"]), values={name: value}, shown=shown))
         return found

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from tiomagic.display.phrases.page import PAGE_WORDS
 from tiomagic.display.phrases.problems import say_error, say_problem
 from tiomagic.results import recipes
 from tiomagic.ui.browser_input import Press, read_entries
 from tiomagic.ui.choosing import FormChooser, FormState
+from tiomagic.ui.expectation import expected_run
 from tiomagic.ui.form.arguments import collect_arguments
+from tiomagic.ui.form.expected_call import ExpectedCall, expect_call
 from tiomagic.ui.form.fields import entries_of
 from tiomagic.ui.jobs.markup import FAVOURITE
 from tiomagic.ui.jobs.running_jobs import RunningJobs
-from tiomagic.ui.models.expectation import expected_run
 from tiomagic.ui.models.samples import SAMPLE_FILES
 from tiomagic.ui.web.files import ServedFiles
 from tiomagic.ui.web.uploads import Uploads
@@ -78,28 +79,27 @@ class PageController:
         entered: dict[str, object] = {field.name: field.value for field in fields}
         if given is not None and len(given) == len(names):
             entered = dict(zip(names, given, strict=True))
-        settings = collect_arguments([field for field in fields if not field.files], entered)
         card, feature = models()[choice["model"]], Feature(choice["feature"])
-        found = self._look_ahead(choice, settings)
-        return expected_run(card, feature, settings, found, count=count)
+        call = expect_call(card, feature, fields, entered, self.chooser.shot_of(choice))
+        return expected_run(card, call, self._look_ahead(choice, call), count=count)
 
-    def _look_ahead(self, choice: FormState, settings: Mapping[str, Any]) -> Preflight | None:
+    def _look_ahead(self, choice: FormState, call: ExpectedCall) -> Preflight | None:
         """Return what a run would take; None if the provider cannot be asked."""
         card, provider = models()[choice["model"]], choice["provider"]
         now = self.session.clock.now()
         job = Job(
             job_id="preflight",
-            feature=Feature(choice["feature"]),
+            feature=call.feature,
             model=card.name,
             provider=provider,
             creation_time=now,
             last_updated=now,
-            optional_args=settings,
+            optional_args=call.settings,
         )
         try:
             cost = self.session.provider(provider).describe(Request(job=job, card=card)).cost
             return self.session.generation.preflight.check_model(
-                card, provider, settings, with_measured=True, cost=cost
+                card, provider, call.settings, with_measured=True, cost=cost
             )
         except TioMagicError:
             return None  # Not installed, or an entry is illegal: a submission reports it.
@@ -274,6 +274,14 @@ class PageController:
             ValidationError, UnknownModelError: when its model does not do that any more.
         """
         return self.chooser.settings_of(self.session.generation.get(job_id))
+
+    def continue_job(self, job_id: str) -> tuple[FormState, list[str]]:
+        """Return a choice whose form continues the video of a job, and what to know of it.
+
+        Raises:
+            ResourceNotFoundError: when there is no such job, or it has no video.
+        """
+        return self.chooser.continue_job(self.session.generation.get(job_id))
 
 
 def served_files_of(session: Session, uploads: Uploads | None = None) -> ServedFiles:

@@ -6,13 +6,11 @@ visitor has not named: weights of others and paths are left out, and the page sa
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
-from tiomagic.display.phrases.page import PAGE_WORDS
 from tiomagic.results.recipes import load_trusted_recipe
 from tiomagic_domain.catalogue import find_feature
-from tiomagic_domain.catalogue.continuation import CONTINUATION_ARGUMENTS
+from tiomagic_domain.catalogue.continuation import CONTINUED_VIDEO_ARGUMENT
 from tiomagic_domain.codes import ErrorCode
 from tiomagic_domain.errors import TioMagicError, ValidationError
 from tiomagic_domain.schema.nested_media import argument_of
@@ -24,7 +22,6 @@ if TYPE_CHECKING:
     from tiomagic.ui.web.uploads import FormFile
     from tiomagic.wiring.session import Session
 
-PAGE_ALTERNATIVE: Final = "To make the video with it, run: tiomagic rerun"
 WEIGHT_ARGUMENTS = ("loras", "revisions", "weights")
 """Arguments that select weights."""
 
@@ -62,8 +59,11 @@ def open_video(
     )
     if choice["model"] != recipe["model"]:
         notes.append(f"{recipe['model']} cannot be chosen here; this is {choice['model']}.")
+    goes_on = arguments.get(CONTINUED_VIDEO_ARGUMENT) is not None
+    # Of a video to continue the picture is the end.
+    wanted = {n: value for n, value in arguments.items() if not (goes_on and n == "image")}
     for field in chooser.fields(choice):
-        if field.is_media and arguments.get(field.name) is not None and field.value is None:
+        if field.is_media and wanted.get(field.name) is not None and field.value is None:
             notes.append(f"{field.label}: it is not in the video. Drop it again.")
         gone = [
             entry for row in field.rows for entry in row.entries if entry.is_picture and row.kept
@@ -73,21 +73,7 @@ def open_video(
             for entry in gone
             if entry.file is None
         ]
-    return choice, [*notes, *describe_left_out(arguments)]
-
-
-def describe_left_out(arguments: Mapping[str, Any]) -> list[str]:
-    """Return what the form has no place for, in words, with what else takes it.
-
-    Args:
-        arguments: Of a job or of a recipe.
-    """
-    notes = []
-    for argument in CONTINUATION_ARGUMENTS:
-        if arguments.get(argument):
-            name = PAGE_WORDS.name(argument)
-            notes.append(f"{name}: the page has no place for it. {PAGE_ALTERNATIVE}")
-    return notes
+    return choice, notes
 
 
 def _read(session: Session, path: Path) -> tuple[dict[str, Any], list[str]]:

@@ -14,7 +14,7 @@ from tiomagic.ui import theme
 from tiomagic.ui.browser_input import Press, read_filters, read_press
 from tiomagic.ui.choosing import FormState
 from tiomagic.ui.controller import PageController
-from tiomagic.ui.form.widgets import update_problems
+from tiomagic.ui.form.widgets import update_notice, update_problems
 from tiomagic.ui.jobs import compare, markup
 from tiomagic.ui.jobs.gallery import JOBS_PER_PAGE, gallery
 from tiomagic.ui.layout.chooser import ChooserPart
@@ -211,6 +211,10 @@ class Page:
             case "use":
                 choice = self._controller.settings_of(job_id)
                 return {**self._chooser.updates(choice), self._tabs: make}
+            case "continue":
+                choice, notes = self._controller.continue_job(job_id)
+                told = {self._notice: update_notice(notes)}
+                return {**self._chooser.updates(choice), **told, self._tabs: make}
             case "compare" | "open-compare" | "tag":
                 return self._selected(press, pair)
         self._controller.change(press)

@@ -245,7 +245,6 @@ class FeatureCalls(ABC):
           shift (16 of 28 models).
         * ``conditioning_scale``: How strongly pictures and skeletons bind the video (5 of 28
           models).
-        * ``loop``: True for a video that repeats without a cut (16 of 28 models).
         * ``true_cfg_scale``: Guidance against negative_prompt; 1 turns it off, more doubles the
           time (1 of 28 models).
         * ``audio_guidance_scale``: How closely the sound follows the prompt (2 of 28 models).
@@ -366,7 +365,7 @@ class FeatureCalls(ABC):
         * ``keyframes``: Pictures at moments of the video, each a dict: `image`, and `at` in seconds
           or `frame` counted from 0. Which frames can have one depends on the model (12 of 16
           models).
-        * ``loop``: True for a video that repeats without a cut.
+        * ``loop``: Make a video that repeats without a cut: it ends with its first picture.
         * ``seconds``: Length of the video in place of num_frames: the nearest that the model makes.
         * ``aspect``: Shape of the video, width to height, in place of width and height or beside
           one of them: the nearest that the model makes.

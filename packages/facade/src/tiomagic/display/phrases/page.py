@@ -18,7 +18,7 @@ LABELS: Final[Mapping[str, str]] = MappingProxyType(
         "control": "Controlled by",
         "control_video": "Control video",
         "conditioning_scale": "Strength of pictures and poses",
-        "continued_video": "Continued video",
+        "continued_video": "Video to continue",
         "decode_noise_scale": "Decoding noise",
         "decode_timestep": "Decoding time step",
         "first_frame": "First picture",

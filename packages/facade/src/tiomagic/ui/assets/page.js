@@ -413,6 +413,17 @@
       this.leave();
       return [this.kept(), before];
     },
+    // A video to continue, or a loop, takes the place of a picture: the form comes anew without it.
+    // Returns what the server is sent: the draft, or nothing while the form has the right fields.
+    reshaping(shot, choice, names, resting, entered) {
+      const at = (name) => entered[names.indexOf(name)];
+      const goesOn = at("continued_video") || (at("continued_video_url") || "").trim();
+      const now = goesOn ? "continuation" : at("loop") === true ? "loop" : "single";
+      if (now === shot) return ["", null, ...entered];
+      this.keep(choice, names, resting, entered);
+      this.leave();
+      return [this.kept(), null, ...entered];
+    },
     // What a button tells the server: its action, what it is about, and what stands beside it.
     press(button) {
       const told = { action: button.dataset.action, job: button.dataset.job };

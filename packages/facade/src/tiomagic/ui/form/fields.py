@@ -8,21 +8,22 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any, Final
 
 from tiomagic.display.escaping import replace_invalid_characters
 from tiomagic.ui.form import rows
 from tiomagic.ui.form.keyframe_rows import are_keyframes, keyframe_rows
-from tiomagic.ui.form.wording import help_of, label_of, provenance_of
+from tiomagic.ui.form.shots import URL_OF, Shot, find_shot, parameters_of
+from tiomagic.ui.form.wording import ADDED_SECONDS, help_of, label_of, provenance_of
 from tiomagic.ui.web.uploads import FormFile
 from tiomagic_domain.catalogue.continuation import CONTINUED_VIDEO_ARGUMENT, LOOP_ARGUMENT
+from tiomagic_domain.schema.keyframes import KEYFRAMES
 from tiomagic_domain.schema.parameter import UNSET, Kind, Parameter
 from tiomagic_domain.schema.schema import Schema
+from tiomagic_domain.schema.sizes import SECONDS
 
-URL_OF: Final = "{name}_url"
-"""Name of the entry for the address of a picture or a video."""
 FINE_STEPS: Final = (0.1, 0.05, 0.01, 0.005, 0.001)
 """Steps of a slider for fractions; the first of which the default is a multiple is taken."""
 
@@ -135,9 +136,21 @@ def fields_of(schema: Schema, values: Mapping[str, Any] | None = None) -> list[F
             names that the schema lacks are ignored.
     """
     given = values or {}
-    shown = [p for p in schema.parameters if _has_place(p) and not _replaces_inputs(p, schema)]
+    shot = find_shot(schema, given)
+    shown = [one for one in parameters_of(schema, shot) if _has_place(one)]
     fields = [_field(parameter, given) for parameter in shown]
+    if shot is Shot.CONTINUATION:
+        fields = [_for_more(field) for field in fields]
     return sorted(fields, key=lambda field: (field.expert, _place(field)))
+
+
+def _for_more(field: Field) -> Field:
+    """Return a field of a shot that goes on: its length is what is added."""
+    if field.name == SECONDS:
+        label, text = ADDED_SECONDS
+        return replace(field, label=label, help=text)
+    # Its frames are also those that the model sees of the old part.
+    return replace(field, expert=True) if field.name == "num_frames" else field
 
 
 def _has_place(parameter: Parameter) -> bool:
@@ -146,12 +159,6 @@ def _has_place(parameter: Parameter) -> bool:
     Any other list of pictures would be text, in which a visitor could name files of this machine.
     """
     return not parameter.holds_media or are_keyframes(parameter)
-
-
-def _replaces_inputs(parameter: Parameter, schema: Schema) -> bool:
-    """Return whether a parameter takes the place of a picture that the form asks for."""
-    loops = parameter.name == LOOP_ARGUMENT and "last_frame" in schema
-    return loops or parameter.name == CONTINUED_VIDEO_ARGUMENT
 
 
 def entries_of(fields: list[Field]) -> list[str]:
@@ -165,10 +172,12 @@ def resting_entries(fields: list[Field]) -> list[Any]:
 
 
 def _place(field: Field) -> int:
-    """Return the sort key of a field: required ones, then other media, then the rest."""
+    """Return the sort key of a field: required ones, other media, what goes with them, the rest."""
     if field.required and not field.is_media:
         return 0
-    return 1 if field.is_media else 2 if field.widget is Widget.KEYFRAMES else 3
+    if field.is_media:
+        return 2 if field.name == CONTINUED_VIDEO_ARGUMENT else 1
+    return 3 if field.name in {LOOP_ARGUMENT, SECONDS} else 4 if field.name == KEYFRAMES else 5
 
 
 def _field(parameter: Parameter, given: Mapping[str, Any]) -> Field:

@@ -25,8 +25,9 @@ from tiomagic_domain.requests.carrying import (
 from tiomagic_domain.schema.keyframes import KEYFRAMES
 from tiomagic_domain.schema.sizes import ASPECT, RESOLUTION, SECONDS
 
-SHARED_PARAMETERS: Final = frozenset({"prompt", "negative_prompt", "seed"})
-"""Entries that mean the same for every model, as pictures and videos do."""
+SHARED_PARAMETERS: Final = frozenset({"prompt", "negative_prompt", "seed", SECONDS})
+"""Entries that mean the same for every model, as pictures and videos do. A form has seconds where
+they are to add."""
 SIDES: Final = ("width", "height")
 MADE_OF: Final = {SECONDS: ("num_frames",), ASPECT: SIDES, RESOLUTION: SIDES}
 """The settings of a form that show a choice in the user's terms."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Any, Final
 
+from tiomagic.ui.form.shots import GIVEN, Shot
 from tiomagic_domain.catalogue import ModelCard, models
 from tiomagic_domain.features import Feature
 from tiomagic_domain.requests.asked_sizes import offer_sizes, resolve_asked_sizes
@@ -31,24 +32,32 @@ def _shapes_of(model: str, feature: Feature) -> tuple[str, ...]:
     return tuple(shape for names in found if len(names) > 1 for shape in names)
 
 
-def lengths_of(card: ModelCard, feature: Feature) -> list[int]:
-    """Return the lengths in seconds that a model can make; none if it has one length only."""
-    made = {one: _resolve(card, feature, SECONDS, one) for one in LENGTHS}
+def lengths_of(card: ModelCard, feature: Feature, shot: Shot = Shot.SINGLE) -> list[int]:
+    """Return the lengths in seconds that a model can make; none if it has one length only.
+
+    Args:
+        card: The model.
+        feature: What it is to do.
+        shot: What is made. Of one that goes on it is the new part alone.
+    """
+    made = {one: _resolve(card, feature, SECONDS, one, shot) for one in LENGTHS}
     found = [one for one, values in made.items() if values]
     return found if len({tuple(values.items()) for values in made.values() if values}) > 1 else []
 
 
-def values_of(card: ModelCard, feature: Feature, shape: str) -> dict[str, Any]:
+def values_of(
+    card: ModelCard, feature: Feature, shape: str, shot: Shot = Shot.SINGLE
+) -> dict[str, Any]:
     """Return the values of a shape such as ``16:9`` or ``720p``, or of a length such as ``5s``.
 
-    Nothing for what the model cannot make.
+    Nothing for what the model cannot make. Arguments as for :func:`lengths_of`.
     """
     if shape == DEFAULT_SIZE:
         return {"width": "", "height": ""}
     if shape in shapes_of(card, feature):
         return _resolve(card, feature, *next(iter(term_of(shape).items())))
-    seconds = [one for one in lengths_of(card, feature) if shape == f"{one}s"]
-    return _resolve(card, feature, SECONDS, seconds[0]) if seconds else {}
+    seconds = [one for one in lengths_of(card, feature, shot) if shape == f"{one}s"]
+    return _resolve(card, feature, SECONDS, seconds[0], shot) if seconds else {}
 
 
 def term_of(shape: str) -> dict[str, Any]:
@@ -63,11 +72,13 @@ def term_of(shape: str) -> dict[str, Any]:
     return {ASPECT if ":" in shape else RESOLUTION: shape}
 
 
-def _resolve(card: ModelCard, feature: Feature, name: str, value: object) -> dict[str, Any]:
+def _resolve(
+    card: ModelCard, feature: Feature, name: str, value: object, shot: Shot = Shot.SINGLE
+) -> dict[str, Any]:
     """Return frames or pixels; nothing where the model makes something else."""
     if name not in {term.name for term in card.schema(feature).sizes}:
         return {}
-    found = resolve_asked_sizes(card, feature, {name: value})
+    found = resolve_asked_sizes(card, feature, {name: value, **GIVEN[shot]})
     if found.problems or found.notes:
         return {}
     return {name: v for name, v in found.arguments.items() if name in SIZE_NAMES}

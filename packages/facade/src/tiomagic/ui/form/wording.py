@@ -16,6 +16,12 @@ _FOR_PROGRAMS: Final = re.compile(
 )
 """What a description says to programs only."""
 
+ADDED_SECONDS: Final = (
+    "Seconds to add",
+    "Length of the new part. Empty: as long as this model makes without being asked.",
+)
+"""Label and help of the seconds of a shot that goes on."""
+
 
 def label_of(parameter: Parameter) -> str:
     """Return the label of a parameter, with its unit."""

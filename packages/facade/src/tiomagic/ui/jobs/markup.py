@@ -291,7 +291,7 @@ def _render_selected(job: Job) -> str:
     again = (again_of(job), ("use", "Use these settings"))
     buttons = [button(action, label, job) for action, label in again]
     if job.result_video:
-        buttons.append(download(job))
+        buttons = [button("continue", "Continue", job), *buttons, download(job)]
     return (
         f'<div class="tm-stage" data-stage="{escape(job.job_id)}" '
         f'data-status="{job.status.value}">'
@@ -345,6 +345,7 @@ def _labels(job: Job) -> str:
 def _actions(job: Job, *, chosen: bool) -> str:
     main = [button("use", "Use these settings", job)]
     if job.result_video:
+        main.append(button("continue", "Continue", job))
         main.append(download(job))
         kind = "tm-chosen" if chosen else ""
         main.append(button("compare", "Compared" if chosen else "Compare", job, kind=kind))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 import gradio as gr
@@ -106,6 +107,29 @@ class ChooserPart:
             **CLICK_OPTIONS,
         )
 
+    def connect_reshaping(self, triggers: Sequence[Any], entries: Sequence[Any], js: str) -> None:
+        """Let entries of a form change which fields it has.
+
+        Args:
+            triggers: The events.
+            entries: All entries of the form.
+            js: Keeps the draft, and returns it if the form has to change; else nothing.
+        """
+        gr.on(
+            triggers,
+            self._reshape,
+            [self._draft, self._choice, *entries],
+            [*self.outputs, self._notice],
+            js=js,
+            **CLICK_OPTIONS,
+        )
+
+    def _reshape(self, draft: object, before: FormState, *_entries: object) -> dict[Any, Any]:
+        if not draft:
+            return {self._choice: gr.skip()}
+        choice = self._chooser.reshape(before, draft)
+        return {**self.updates(choice), self._notice: update_notice([])}
+
     def _choose(
         self, provider: object, feature: object, draft: object, before: FormState
     ) -> dict[Any, Any]:
@@ -145,7 +169,7 @@ class ChooserPart:
                 return chooser.fill_shape(before, draft, target), []
             case "draft":
                 return chooser.restore_draft(draft), []
-        file = self._controller.files.find_for_form(target)
+        file = self._controller.files.find(target)
         choice, left_out = open_video(self._controller.session, chooser, file)
         name = "the video" if file is None else file.name
         return choice, [f"The form has the settings of {name} now.", *left_out]

@@ -19,17 +19,20 @@ from tiomagic.ui.controller import (
     find_ways_out,
     group_problems_by_field,
 )
-from tiomagic.ui.form.fields import Field, Widget, entries_of, resting_entries
+from tiomagic.ui.form.fields import URL_OF, Field, Widget, entries_of, resting_entries
 from tiomagic.ui.form.marks import form_mark, shape_chips, try_chips
 from tiomagic.ui.form.shapes import lengths_of, shapes_of
+from tiomagic.ui.form.shots import Shot
 from tiomagic.ui.form.widgets import build_form, update_problems
 from tiomagic.ui.layout.chooser import ChooserPart, words_of
 from tiomagic.ui.layout.consent import lay_out_consent
 from tiomagic.ui.layout.options import CLICK_SCRIPT, EVENT_OPTIONS, NEWEST_OPTIONS
 from tiomagic_domain.catalogue import models
+from tiomagic_domain.catalogue.continuation import CONTINUED_VIDEO_ARGUMENT, LOOP_ARGUMENT
 from tiomagic_domain.codes import ErrorCode
 from tiomagic_domain.errors import TioMagicError, ValidationError
 from tiomagic_domain.features import Feature
+from tiomagic_domain.schema.sizes import SECONDS
 
 Sent = Callable[[str, Sequence[Any]], dict[Any, Any]]
 """Shows a job that was sent, by its id and the state of the page."""
@@ -129,6 +132,7 @@ class MakingForm:
         gr.on(
             [entry.change for entry in made.entries], None, made.entries, js=keep, **EVENT_OPTIONS
         )
+        self._connect_reshaping(choice, kept, made.entries)
         self._connect_expectation(choice, bar, made.entries, _settings(fields, made.entries))
 
     def _lay_out_bar(self, choice: FormState, number: int) -> _Bar:
@@ -162,6 +166,23 @@ class MakingForm:
                 )
         return _Bar(expected=expected, forced=forced, accepted=accepted, count=count, press=press)
 
+    def _connect_reshaping(
+        self, choice: FormState, kept: Sequence[Any], entries: Sequence[Any]
+    ) -> None:
+        """Build the form anew when a video to continue or a loop takes the place of a picture."""
+        named = dict(zip(kept[1], entries, strict=True))
+        found = {
+            CONTINUED_VIDEO_ARGUMENT: "change",
+            URL_OF.format(name=CONTINUED_VIDEO_ARGUMENT): "blur",
+            LOOP_ARGUMENT: "change",
+        }
+        triggers = [getattr(named[name], event) for name, event in found.items() if name in named]
+        shot = self._controller.chooser.shot_of(choice)
+        about = json.dumps([shot.value, *kept])
+        js = f"(draft, before, ...entered) => tiomagic.reshaping(...{about}, entered)"
+        if triggers:
+            self._chooser.connect_reshaping(triggers, entries, js)
+
     def _connect_expectation(
         self, choice: FormState, bar: _Bar, entries: Sequence[Any], settings: Sequence[Any]
     ) -> None:
@@ -182,13 +203,15 @@ class MakingForm:
     def _chips(self, choice: FormState, name: str) -> None:
         """Put buttons below a field that fill it."""
         card, feature = models()[choice["model"]], Feature(choice["feature"])
+        shot = self._controller.chooser.shot_of(choice)
         chips = ""
         if name == "prompt":
             recent = self._controller.recent_prompts(choice["feature"])
             chips = try_chips(self._controller.chooser.samples(choice), recent)
-        elif name in {"height", "num_frames"}:
-            found = shapes_of(card, feature) if name == "height" else lengths_of(card, feature)
-            chips = shape_chips(found, of_length=name == "num_frames")
+        elif name == "height":
+            chips = shape_chips(shapes_of(card, feature), of_length=False)
+        elif name == (SECONDS if shot is Shot.CONTINUATION else "num_frames"):
+            chips = shape_chips(lengths_of(card, feature, shot), of_length=True)
         if chips:
             part = gr.HTML(chips, js_on_load=CLICK_SCRIPT)
             self._chooser.connect_filling(part, self._notice)
@@ -222,9 +245,10 @@ class MakingForm:
 
 
 def _settings(fields: Sequence[Field], entries: Sequence[Any]) -> list[Any]:
-    """Return the entries that change what a run takes; a prompt and pictures do not."""
+    """Return the entries that change what a run takes; a prompt does not."""
     kinds = [field.widget for field in fields for _ in field.entries]
     counted = {Widget.SLIDER, Widget.NUMBER, Widget.CHOICE, Widget.WORD_OR_OBJECT}
+    counted |= {Widget.KEYFRAMES, Widget.IMAGE}
     return [entry for entry, kind in zip(entries, kinds, strict=True) if kind in counted]
 
 

@@ -67,17 +67,11 @@ class ServedFiles:
         self._samples = samples
 
     def find(self, file_id: object) -> FormFile | None:
-        """Return the file of an id; None when there is none."""
+        """Return the file of an id, which a form may hold too; None when there is none."""
         if not isinstance(file_id, str):
             return None
         if found := _VIDEO.fullmatch(file_id):
             return self._video(found["job_id"])
-        return self.find_for_form(file_id)
-
-    def find_for_form(self, file_id: object) -> FormFile | None:
-        """Return a file that a form may hold: an upload, a stored input or a sample."""
-        if not isinstance(file_id, str):
-            return None
         if found := _INPUT.fullmatch(file_id):
             return self.find_input(found["sha256"])
         if found := _SAMPLE.fullmatch(file_id):

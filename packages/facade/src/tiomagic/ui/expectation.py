@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from tiomagic.display.escaping import escape
 from tiomagic.display.phrases.job_warnings import say_unknown_words
 from tiomagic.display.phrases.page import PAGE_WORDS
+from tiomagic.ui.form.shots import Shot
 from tiomagic.ui.models.facts import say_checks
 from tiomagic_domain.quantities import describe_rough_bytes, describe_rough_duration
-from tiomagic_domain.schema.parameter import UNSET
 
 if TYPE_CHECKING:
+    from tiomagic.ui.form.expected_call import ExpectedCall
     from tiomagic_domain.catalogue import ModelCard
-    from tiomagic_domain.features import Feature
     from tiomagic_domain.preflight.preflight import Preflight
 
 
 def expected_run(
     card: ModelCard,
-    feature: Feature,
-    settings: Mapping[str, Any],
+    call: ExpectedCall,
     found: Preflight | None = None,
     *,
     count: int = 1,
@@ -30,28 +28,22 @@ def expected_run(
 
     Args:
         card: The model.
-        feature: What it is to do.
-        settings: What the user chose; may be illegal.
+        call: What it is to do.
         found: The preflight of such a run; None if the provider cannot be asked.
         count: How many videos one press makes.
     """
-    known = {
-        parameter.name: parameter.default
-        for parameter in card.schema(feature).parameters
-        if parameter.default is not UNSET
-    } | dict(settings)
-    length = _length(known, card)
+    length = _length(call, card)
     several = f"{count} videos of " if count > 1 and length else ""
-    parts = [several + length, _size(known), *([] if found is None else _takes(found, count))]
+    parts = [several + length, _size(call), *([] if found is None else _takes(found, count))]
     text = " · ".join(part for part in parts if part)
     shown = f'<p class="tm-facts">{escape(text)}</p>' if text else ""
     # The model's card has all reasons: here the first one is enough.
     checks = () if found is None else (found.problems or found.warnings)[:1]
     kind = "tm-why" if found is not None and found.problems else "tm-facts"
     lines = [(kind, say_checks(checks))]
-    unknown = card.unknown_words(str(settings.get("prompt", "")))
+    unknown = card.unknown_words(str(call.settings.get("prompt", "")))
     if unknown:
-        lines.append(("tm-facts", say_unknown_words(card.name, feature, unknown, PAGE_WORDS)))
+        lines.append(("tm-facts", say_unknown_words(card.name, call.feature, unknown, PAGE_WORDS)))
     return shown + "".join(f'<p class="{kind}">{escape(line)}</p>' for kind, line in lines if line)
 
 
@@ -70,15 +62,20 @@ def _takes(found: Preflight, count: int) -> list[str]:
     return parts
 
 
-def _length(known: Mapping[str, Any], card: ModelCard) -> str:
-    frames, fps = known.get("num_frames"), known.get("fps", card.fps)
+def _length(call: ExpectedCall, card: ModelCard) -> str:
+    frames, fps = call.known.get("num_frames"), call.known.get("fps", card.fps)
     if not isinstance(frames, int | float) or not isinstance(fps, int | float) or fps <= 0:
         return ""
-    return f"{frames / fps:.1f} s ({frames:g} frames)"
+    shown, more = frames - call.hidden_frames, call.shot is Shot.CONTINUATION
+    if shown <= 0:
+        return ""
+    seconds = f"{shown / fps:.1f} s"
+    return f"{seconds} more ({shown:g} new frames)" if more else f"{seconds} ({shown:g} frames)"
 
 
-def _size(known: Mapping[str, Any]) -> str:
-    width, height = known.get("width"), known.get("height")
+def _size(call: ExpectedCall) -> str:
+    width, height = call.known.get("width"), call.known.get("height")
     if not isinstance(width, int) or not isinstance(height, int):
-        return "size of the picture" if width is None and height is None else ""
+        source = "video" if call.shot is Shot.CONTINUATION else "picture"
+        return f"size of the {source}" if width is None and height is None else ""
     return f"{width} x {height} px"
