@@ -186,6 +186,11 @@ def test_a_video_that_is_not_there_is_one_problem(preparation):
     call = {"continued_video": "gone.mp4"}
     found = problems_of(preparation, Feature.IMAGE_TO_VIDEO, SEVENTEEN, call)
     assert set(found) == {"continued_video"}
+    # The video may bring its prompt; an empty one is a problem of its own.
+    for prompt, problems in ((None, {"continued_video"}), ("", {"continued_video", "prompt"})):
+        given = {**call, "prompt": prompt}
+        found = problems_of(preparation, Feature.IMAGE_TO_VIDEO, SEVENTEEN, given)
+        assert set(found) == problems
 
 
 @pytest.mark.parametrize(
@@ -226,6 +231,13 @@ def test_a_loop_with_another_last_picture_is_refused(preparation):
     """It would not close."""
     call = {"first_frame": "star.png", "last_frame": "moon.png", "loop": True}
     assert set(problems_of(preparation, Feature.INTERPOLATE, VACE, call)) == {"last_frame"}
+
+
+@pytest.mark.parametrize("name", ["wan2.1-flf2v-14b-720p", "doodle"])
+def test_a_loop_without_a_picture_needs_the_first(preparation, name):
+    """The last one is the same."""
+    found = problems_of(preparation, Feature.INTERPOLATE, models()[name], {"loop": True})
+    assert set(found) == {"first_frame"}
 
 
 @pytest.mark.parametrize(
@@ -296,6 +308,13 @@ class TestGeneration:
         assert job.status is JobStatus.COMPLETED
         assert "new part alone" in job.facts["notes"][0]
         assert "seam" not in job.facts
+
+    def test_a_loop_without_its_picture_says_so_by_its_name(self, generation):
+        """As the call has it, which is no interpolation to its caller."""
+        for model, name in ((VACE.name, "image"), (ONLY_BETWEEN.name, "first_frame")):
+            with pytest.raises(ValidationError) as caught:
+                self.submit(generation, Feature.IMAGE_TO_VIDEO, model, loop=True)
+            assert [problem.field for problem in caught.value.problems] == [name]
 
     def test_a_picture_that_loops_is_an_interpolation(self, generation):
         """Its record says so, and has the seam."""

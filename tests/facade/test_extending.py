@@ -206,3 +206,7 @@ def test_the_command_says_what_is_wrong(shell: Run, folder: Path) -> None:
     done = shell("extend", "gone.mp4", "--prompt", "it stops", *WAYS)
     assert done.returncode
     assert "gone.mp4" in done.stderr
+    done = shell("extend", "gone.mp4", *WAYS)
+    assert "gone.mp4" in done.stderr
+    # It may bring its prompt, once it is read.
+    assert "prompt" not in done.stderr

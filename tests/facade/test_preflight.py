@@ -134,6 +134,10 @@ def test_a_plan_is_lines_for_people(on_a_gpu: FakeApp) -> None:
     assert "there is no GPU" in text
     assert "you can: run it on modal" in text
     assert "you can: run it all the same" in text
+    forced = describe_plan(tm.plan("text_to_video", MODEL, prompt="a fox"), forced=True)
+    assert "you can: run it on modal" in forced
+    assert "you can: run it all the same" not in forced
+    assert "it is tried all the same" in forced
 
 
 def test_a_plan_of_modal_needs_no_token(on_a_gpu: FakeApp) -> None:
@@ -227,6 +231,9 @@ def test_a_dry_run_of_what_cannot_work_shows_why(shell: Run, folder: Path) -> No
     assert "it cannot run: there is no GPU" in done.stdout
     assert "[-p modal]" in done.stdout
     assert "[-m doodle]" in done.stdout
+    forced = shell(*words, "-p", "local", "--force", TIOMAGIC_DEVICE="cpu")
+    assert "[-p modal]" in forced.stdout
+    assert "[--force]" not in forced.stdout
     done = shell(*words, "-p", "modal", MODAL_CONFIG_PATH=str(folder / "none.toml"))
     assert (done.returncode, "about 3.95 USD an hour" in done.stdout) == (0, True)
     refused = shell(*words[:-1], "-p", "local", TIOMAGIC_DEVICE="cpu")

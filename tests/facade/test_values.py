@@ -1,8 +1,10 @@
 """What a text of the command line means for a parameter."""
 
 import json
+from pathlib import Path
 
 import pytest
+import typer
 
 from tiomagic.cli._values import join_keyframes, parse_value
 from tiomagic.errors import ProcessingError
@@ -43,14 +45,32 @@ def test_each_kind_reads_its_own_form(kind: Kind, text: str, value: object) -> N
         ("a@b/hop.png@F8", {"image": "a@b/hop.png", "frame": 8}),
         ("https://user@example.org/hop.png", {"image": "https://user@example.org/hop.png"}),
         ("hop.png", {"image": "hop.png"}),
-        ("hop.png@soon", {"image": "hop.png@soon"}),
-        ("hop.png@-1", {"image": "hop.png@-1"}),
-        ("hop.png@1e400", {"image": "hop.png@1e400"}),
+        ("hop@home.png", {"image": "hop@home.png"}),
+        ("hop.png@-1", {"image": "hop.png", "at": -1}),
+        ("hop.png@f-1", {"image": "hop.png", "frame": -1}),
     ],
 )
 def test_a_keyframe_is_a_picture_and_a_moment(text: str, entry: dict[str, object]) -> None:
     """What has no moment is a picture without one, which the schema refuses by its place."""
     assert json.loads(join_keyframes([text]) or "") == [entry]
+
+
+@pytest.mark.parametrize("moment", ["soon", "1e400", "0,5", "0:01", "50%", ""])
+def test_a_word_that_is_no_moment_is_one_problem(moment: str) -> None:
+    """And not a file of that name as well; what is right beside it is not named."""
+    with pytest.raises(typer.BadParameter) as caught:
+        join_keyframes([f"hop.png@{moment}", "hop.png@1"])
+    assert caught.value.param_hint == "--keyframe"
+    assert str(caught.value).startswith(f"'hop.png@{moment}': behind the @ stand seconds")
+
+
+def test_a_file_may_have_the_sign_in_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that is there is a picture, whatever stands behind the sign."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "hop@home").touch()
+    assert json.loads(join_keyframes(["hop@home"]) or "") == [{"image": "hop@home"}]
 
 
 def test_no_keyframe_is_nothing() -> None:

@@ -127,6 +127,9 @@ def loop_as_interpolation(
             f"Models that can: {list_names(able)}"
         )
         raise _refused(message, feature, card)
+    has_picture = any(arguments.get(name) is not None for name in ("image", ENDS[0]))
+    if not has_picture and feature in card.features:
+        return feature, arguments  # What is missing has the name of this feature.
     left = {name: value for name, value in arguments.items() if name != "image"}
     first = {} if "image" not in arguments else {ENDS[0]: arguments["image"]}
     return Feature.INTERPOLATE, {**left, **first}
@@ -164,7 +167,7 @@ class Continuations:
             ProcessingError: when the end of the video cannot be kept.
         """
         if feature is Feature.INTERPOLATE and wants_loop(arguments):
-            return _close(arguments, card)
+            return _close(arguments)
         if feature is not Feature.IMAGE_TO_VIDEO or CONTINUED_VIDEO_ARGUMENT not in arguments:
             return Continuation(arguments=arguments)
         given = arguments[CONTINUED_VIDEO_ARGUMENT]
@@ -180,6 +183,8 @@ class Continuations:
             field, shown = CONTINUED_VIDEO_ARGUMENT, shorten_repr(given)
             problems.append(Problem(field=field, message=error.message, given=shown))
             unread = frozenset({CONTINUED_VIDEO_ARGUMENT, "image"})
+            if arguments.get("prompt") is None:
+                unread |= {"prompt"}  # A video that can be read may bring its own.
             left = {name: value for name, value in arguments.items() if name not in unread}
             return Continuation(arguments=left, problems=tuple(problems), unread=unread)
         image, context = self._ending(source, card, rate_of(card, feature, arguments))
@@ -282,13 +287,11 @@ def _find_short(card: ModelCard, arguments: Mapping[str, object], overlap: int) 
     return [Problem(field="num_frames", message=message, given=str(number), nearest=least)]
 
 
-def _close(arguments: Mapping[str, object], card: ModelCard) -> Continuation:
+def _close(arguments: Mapping[str, object]) -> Continuation:
     """Return the call of a loop: its first picture is its last one, too; given as either."""
     first, last = (arguments.get(name) for name in ENDS)
     if first is None and last is not None:
         return Continuation(arguments={**arguments, ENDS[0]: last})
-    if first is None and not card.takes_last_alone:
-        return Continuation(arguments=arguments)  # Whatever is missing is said by the schema.
     if first is None:
         message = "is needed: the picture that the loop begins and ends with"
         problem = Problem(

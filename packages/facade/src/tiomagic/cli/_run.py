@@ -95,7 +95,7 @@ def run_feature(
         target = check_target(manner.output)  # Before the run, which may take hours.
         previews = find_preview(output, manner.preview, waits=manner.wait)
         if manner.dry_run:
-            _show_plan(output, tm, feature, name, arguments, recipe)
+            _show_plan(output, tm, feature, name, arguments, recipe, forced=manner.force)
             return
         ask_for_consent(output, tm, [name])
         announce_download(output, tm, name, quiet=manner.quiet, yes=manner.yes, force=manner.force)
@@ -165,6 +165,8 @@ def _show_plan(
     model: str,
     arguments: Mapping[str, Any],
     recipe: Mapping[str, Any] | None,
+    *,
+    forced: bool,
 ) -> None:
     """Show what a run would take."""
     from tiomagic.display.plans import describe_plan  # noqa: PLC0415  # Not for --help.
@@ -172,7 +174,7 @@ def _show_plan(
     if recipe is not None:
         arguments = show_changes(output, recipe, model, arguments).arguments
     planned = tm.plan(cast("FeatureName", feature), cast("ModelName", model), **arguments)
-    output.data(planned, describe_plan(planned, command_words()))
+    output.data(planned, describe_plan(planned, command_words(), forced=forced))
 
 
 def show_changes(

@@ -6,7 +6,10 @@ import json
 import re
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
+
+import typer
 
 from tiomagic_domain.errors import Problem, ValidationError
 from tiomagic_domain.schema.parameter import Kind, Parameter
@@ -16,8 +19,11 @@ if TYPE_CHECKING:
 
 BOOLEAN_WORDS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
 
-_MOMENT: Final = re.compile(r"(?P<frame>f)?(?P<number>\d{1,9}(?:\.\d{1,9})?)s?", re.IGNORECASE)
+_MOMENT: Final = re.compile(r"(?P<frame>f)?(?P<number>-?\d{1,9}(?:\.\d{1,9})?)s?", re.IGNORECASE)
 """What stands behind the @ of a keyframe: seconds, or f and the number of a frame."""
+_PART_OF_NAME: Final = re.compile(r"[/\\]|\.[A-Za-z]\w*$")
+"""What stands behind an @ that belongs to the name of a file or to an address."""
+NO_MOMENT: Final = "behind the @ stand seconds, as in @1.5, or a frame, as in @f24"
 
 
 def parse_arguments(
@@ -99,20 +105,36 @@ def join_keyframes(texts: Iterable[str] | None) -> str | None:
 
     Args:
         texts: Each ``FILE@1.5`` in seconds, or ``FILE@f24`` for a frame.
+
+    Raises:
+        typer.BadParameter: names what stands behind an @ and is no moment.
     """
-    entries = [_read_keyframe(text) for text in texts or ()]
+    given = list(texts or ())
+    entries = [_read_keyframe(text) for text in given]
+    wrong = [repr(text) for text, entry in zip(given, entries, strict=True) if entry is None]
+    if wrong:
+        named = f"{', '.join(wrong)}: {NO_MOMENT}"
+        raise typer.BadParameter(named, param_hint="--keyframe")
     return json.dumps(entries) if entries else None
 
 
-def _read_keyframe(text: str) -> dict[str, object]:
+def _read_keyframe(text: str) -> dict[str, object] | None:
+    """Return a keyframe; None for a picture with a word behind the @ that is no moment."""
     # From the right: a name or an address may have the sign, too.
     image, sign, moment = text.rpartition("@")
     found = _MOMENT.fullmatch(moment.strip()) if sign else None
     if found is None:
-        return {"image": text}
+        is_name = not sign or _PART_OF_NAME.search(moment) or _is_file(text)
+        return {"image": text} if is_name else None
     digits = found["number"]
     number = float(digits) if "." in digits else int(digits)
     return {"image": image, "frame" if found["frame"] else "at": number}
+
+
+def _is_file(text: str) -> bool:
+    with suppress(OSError, ValueError):  # A text that is no path, such as a picture in base64.
+        return Path(text).expanduser().is_file()
+    return False
 
 
 def _problem(field: str, message: str, given: str) -> Problem:

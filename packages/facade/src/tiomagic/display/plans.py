@@ -19,12 +19,15 @@ LABEL_CHARACTERS = 9
 """Width of the labels."""
 
 
-def describe_plan(planned: Mapping[str, Any], words: Vocabulary = PYTHON_WORDS) -> str:
+def describe_plan(
+    planned: Mapping[str, Any], words: Vocabulary = PYTHON_WORDS, *, forced: bool = False
+) -> str:
     """Return the lines of a plan; see ``tm.plan``.
 
     Args:
         planned: The plan.
         words: Of the surface that shows it.
+        forced: True when the call would run also what cannot work.
     """
     size = f"{planned['width']} x {planned['height']} pixels"
     length = _describe_length(planned) if planned["seconds"] else None
@@ -48,7 +51,7 @@ def describe_plan(planned: Mapping[str, Any], words: Vocabulary = PYTHON_WORDS) 
             if check["outcome"] == "warning"
         ),
         ("warning", _describe_unknown_words(planned, words)),
-        ("verdict", _describe_verdict(found)),
+        ("verdict", _describe_verdict(found, forced=forced)),
     ]
     return "\n".join(f"{label:{LABEL_CHARACTERS}} {text}" for label, text in lines if text)
 
@@ -169,7 +172,7 @@ def _describe_token(token: Mapping[str, Any]) -> str | None:
     return f"of {token['service']}: {'present' if token['is_there'] else 'not there'}"
 
 
-def _describe_verdict(found: Mapping[str, Any]) -> str:
+def _describe_verdict(found: Mapping[str, Any], *, forced: bool) -> str:
     """Return whether it works, or why not and what would."""
     if found["can_run"]:
         return {
@@ -181,7 +184,9 @@ def _describe_verdict(found: Mapping[str, Any]) -> str:
     ways = [_describe_way(way) for way in found["alternatives"]]
     pad = " " * (LABEL_CHARACTERS + 1)
     lines = [f"it cannot run: {problems[0]}", *problems[1:]]
-    if found["fit"] == "no":
+    if found["fit"] == "no" and forced:
+        lines.append("it is tried all the same")
+    elif found["fit"] == "no":
         ways.append(NextStep.FORCE.say())
     lines += [f"you can: {way}" for way in ways]
     return f"\n{pad}".join(lines)

@@ -245,6 +245,8 @@ class FeatureCalls(ABC):
           shift (16 of 28 models).
         * ``conditioning_scale``: How strongly pictures and skeletons bind the video (5 of 28
           models).
+        * ``loop``: Make a video that repeats without a cut: it ends with its first picture (16 of
+          28 models).
         * ``true_cfg_scale``: Guidance against negative_prompt; 1 turns it off, more doubles the
           time (1 of 28 models).
         * ``audio_guidance_scale``: How closely the sound follows the prompt (2 of 28 models).

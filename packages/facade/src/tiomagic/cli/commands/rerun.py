@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 import typer
 
 from tiomagic.cli import _options as o
-from tiomagic.cli._output import Output, reporting
+from tiomagic.cli._output import Output, command_words, reporting
 from tiomagic.cli._run import (
     check_target,
     connect,
@@ -119,7 +119,7 @@ def _repeat(
     name = model or str(recipe["model"])
     if manner.dry_run:
         tm.configure(provider=cast("ProviderName", asked))
-        _show_plan(out, tm, recipe, name, changes)
+        _show_plan(out, tm, recipe, name, changes, forced=manner.force)
         return
     ask_for_consent(out, tm, [name])
     quiet, yes, force = manner.quiet, manner.yes, manner.force
@@ -134,11 +134,17 @@ def _repeat(
 
 
 def _show_plan(
-    out: Output, tm: TioMagic, recipe: Mapping[str, Any], model: str, changes: Mapping[str, object]
+    out: Output,
+    tm: TioMagic,
+    recipe: Mapping[str, Any],
+    model: str,
+    changes: Mapping[str, object],
+    *,
+    forced: bool,
 ) -> None:
     from tiomagic.display.plans import describe_plan  # noqa: PLC0415  # Not for --help.
 
     whole = show_changes(out, recipe, model, changes).arguments
     kind = cast("FeatureName", str(recipe["feature"]))
     planned = tm.plan(kind, cast("ModelName", model), **whole)
-    out.data(planned, describe_plan(planned))
+    out.data(planned, describe_plan(planned, command_words(), forced=forced))
