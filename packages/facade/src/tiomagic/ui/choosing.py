@@ -19,7 +19,7 @@ from tiomagic.results import recipes
 from tiomagic.ui.browser_input import Draft, read_draft
 from tiomagic.ui.form import shapes
 from tiomagic.ui.form.arguments import chosen_entries
-from tiomagic.ui.form.fields import URL_OF, Field, entries_of, fields_of
+from tiomagic.ui.form.fields import Field, entries_of, fields_of
 from tiomagic.ui.form.first_choices import (
     MADE_OF,
     SHARED_PARAMETERS,
@@ -28,7 +28,7 @@ from tiomagic.ui.form.first_choices import (
     fit_choices,
 )
 from tiomagic.ui.form.keyframe_rows import collect_keyframes, is_finished
-from tiomagic.ui.form.shots import Shot, find_shot
+from tiomagic.ui.form.shots import URL_OF, Shot, find_shot
 from tiomagic.ui.models.facts import ModelFacts, ModelOverview
 from tiomagic.ui.models.samples import Sample, samples_of
 from tiomagic.ui.web.files import ServedFiles, sample_id, video_id

@@ -11,9 +11,10 @@ from contextlib import suppress
 from types import MappingProxyType
 from typing import Any, Final
 
-from tiomagic.ui.form.fields import URL_OF, Field, Widget
+from tiomagic.ui.form.fields import Field, Widget
 from tiomagic.ui.form.keyframe_rows import collect_keyframes
 from tiomagic.ui.form.rows import Row, collect_commits, collect_loras, number_in
+from tiomagic.ui.form.shots import URL_OF
 from tiomagic_domain.errors import Problem, ValidationError
 from tiomagic_domain.suggestions import shorten_repr
 

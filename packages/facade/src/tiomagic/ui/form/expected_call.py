@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tiomagic.ui.form.arguments import collect_arguments
-from tiomagic.ui.form.fields import URL_OF, Field
+from tiomagic.ui.form.fields import Field
 from tiomagic.ui.form.keyframe_rows import is_finished
-from tiomagic.ui.form.shots import GIVEN, Shot
+from tiomagic.ui.form.shots import GIVEN, URL_OF, Shot
 from tiomagic_domain.catalogue import ModelCard
 from tiomagic_domain.features import Feature
 from tiomagic_domain.requests.asked_sizes import hides_last_frame, resolve_asked_sizes

@@ -10,9 +10,10 @@ from typing import Any, Final
 import gradio as gr
 
 from tiomagic.ui.form import media_widgets
-from tiomagic.ui.form.fields import URL_OF, Field, Widget
+from tiomagic.ui.form.fields import Field, Widget
 from tiomagic.ui.form.marks import notice, problem
 from tiomagic.ui.form.rows import RowEntry
+from tiomagic.ui.form.shots import URL_OF
 from tiomagic.ui.form.wording import choice_label
 
 ROW_CLASSES: Final = {Widget.LORAS: "tm-lora", Widget.KEYFRAMES: "tm-keyframe"}

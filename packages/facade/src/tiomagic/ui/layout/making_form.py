@@ -19,10 +19,10 @@ from tiomagic.ui.controller import (
     find_ways_out,
     group_problems_by_field,
 )
-from tiomagic.ui.form.fields import URL_OF, Field, Widget, entries_of, resting_entries
+from tiomagic.ui.form.fields import Field, Widget, entries_of, resting_entries
 from tiomagic.ui.form.marks import form_mark, shape_chips, try_chips
 from tiomagic.ui.form.shapes import lengths_of, shapes_of
-from tiomagic.ui.form.shots import Shot
+from tiomagic.ui.form.shots import URL_OF, Shot
 from tiomagic.ui.form.widgets import build_form, update_problems
 from tiomagic.ui.layout.chooser import ChooserPart, words_of
 from tiomagic.ui.layout.consent import lay_out_consent
