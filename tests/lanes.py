@@ -3,7 +3,7 @@
 Folders and fixtures decide, so that a new test is in the right lane without a mark of its own. A
 file is not even imported if ``-m`` can choose none of its tests, so that the fast lane does not
 import torch to find out that it has nothing to do there. In the fast lane a test that loads torch,
-gradio or Playwright into the process all the same fails.
+gradio or Playwright into the process all the same fails. With xdist the slow tests come first.
 
 A run without torch keeps its temporary folders in memory: it writes little, and syncs it often.
 """
@@ -28,8 +28,8 @@ LANES = ("torch", "browser", "server", "slow")
 LANES_OF_PATHS: dict[str, set[str]] = {
     "tests/catalogue": {"torch"},
     "tests/documentation": {"torch"},
-    "tests/e2e": {"torch"},
-    "tests/examples": {"torch"},
+    "tests/e2e": {"torch", "slow"},
+    "tests/examples": {"torch", "slow"},
     "tests/facade/test_cli.py": {"slow"},
     "tests/facade/test_detached.py": {"slow"},
     "tests/facade/test_diagnosis.py": {"torch"},
@@ -57,8 +57,8 @@ LANES_OF_PATHS: dict[str, set[str]] = {
     "tests/ui/test_attacks.py": {"server"},
     "tests/ui/test_form.py": {"server"},
     "tests/ui/test_markup.py": {"server"},
-    "tests/ui/test_page.py": {"browser", "server"},
-    "tests/ui/test_page_continuing.py": {"browser", "server"},
+    "tests/ui/test_page.py": {"browser", "server", "slow"},
+    "tests/ui/test_page_continuing.py": {"browser", "server", "slow"},
     "tests/ui/test_serve.py": {"server"},
 }
 """Lanes of all tests of a folder or a file; the longest path that fits counts."""
@@ -150,6 +150,18 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         for lane in find_lanes(item.path).union(*lanes_of_fixtures(item)):
             item.add_marker(lane)
+
+
+@pytest.hookimpl(trylast=True, specname="pytest_collection_modifyitems")
+def pytest_begin_with_slow_tests(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """With xdist, begin with the slow tests; within both parts the order stays as it is.
+
+    The first process gets them all, so that they share one browser, one page and one set of
+    weights. They wait for other processes most of their time, while its neighbours compute. When
+    these have nothing left they take some over, and none of the slow ones begins last.
+    """
+    if hasattr(config, "workerinput"):
+        items.sort(key=lambda item: item.get_closest_marker("slow") is None)
 
 
 def lanes_of_fixtures(item: pytest.Item) -> Iterator[set[str]]:

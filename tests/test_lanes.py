@@ -28,7 +28,7 @@ from tests.lanes import (
         ("tests/domain/test_jobs.py", set()),
         ("tests/local/test_ltx.py", {"torch"}),
         ("tests/local/test_spool.py", set()),
-        ("tests/ui/test_page.py", {"browser", "server"}),
+        ("tests/ui/test_page.py", {"browser", "server", "slow"}),
         ("examples/swapped_adapters/test_swapped_adapters.py", set()),
     ],
 )
@@ -108,6 +108,23 @@ def test_a_run_without_torch_has_its_folders_in_memory(
     monkeypatch.setenv("PYTEST_DEBUG_TEMPROOT", "/elsewhere")
     plugin.pytest_configure(config)
     assert os.environ["PYTEST_DEBUG_TEMPROOT"] == "/elsewhere"
+
+
+@pytest.mark.parametrize(
+    ("options", "order"), [(["-p", "xdist", "-n1"], "bdac"), ([], "abcd")], ids=["xdist", "alone"]
+)
+def test_processes_side_by_side_begin_with_the_slow_tests(tmp_path, options, order):
+    """The slow ones among themselves, and the others, stay in the order that they have."""
+    slow = "@pytest.mark.slow\n"
+    (tmp_path / "test_it.py").write_text(
+        "import pathlib, pytest\n"
+        "@pytest.fixture(autouse=True)\n"
+        "def note(request):\n"
+        "    with pathlib.Path('order').open('a') as file: file.write(request.node.name[-1])\n"
+        + "".join(f"{slow * (name in 'bd')}def test_{name}(): pass\n" for name in "abcd")
+    )
+    assert run_pytest(tmp_path, *options) == {"passed": 4}
+    assert (tmp_path / "order").read_text() == order
 
 
 def test_every_path_with_lanes_exists():
