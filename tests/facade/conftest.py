@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from tests.facade import plugin
+from tests.facade.commands import CommandServers, as_text
 from typer.testing import CliRunner
 
 from tiomagic import TioMagic
@@ -112,27 +113,28 @@ def python(folder: Path) -> Run:
     return run
 
 
+@pytest.fixture(scope="session")
+def commands() -> Iterator[CommandServers]:
+    """Run commands as processes of their own, from one that has imported the command line."""
+    servers = CommandServers()
+    yield servers
+    servers.close()
+
+
 @pytest.fixture
-def cli(folder: Path, plugin_path: Path) -> Run:
+def cli(commands: CommandServers, folder: Path, plugin_path: Path) -> Run:
     """Run the command line as a process of its own, with the provider ``fake`` installed."""
 
     def run(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", "tiomagic.cli.main", *words],
-            cwd=folder,
-            env=clean_environment(PYTHONPATH=str(plugin_path), **environment),
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=280,
-        )
+        given = clean_environment(PYTHONPATH=str(plugin_path), **environment)
+        return as_text(commands.run(*words, folder=folder, environment=given))
 
     return run
 
 
 @pytest.fixture
 def shell(folder: Path, plugin_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
-    """Run the command line in this process: the same as ``cli``, ten times as fast."""
+    """Run the command line in this process: the same as ``cli``, faster."""
     monkeypatch.syspath_prepend(str(plugin_path))
     models.cache_clear()
 

@@ -1,11 +1,10 @@
 """Providers of other distributions that are broken: named, left out, and nobody else's trouble."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from tests.facade.commands import CommandServers, as_text
 from tests.facade.conftest import MODEL, clean_environment
 
 from tiomagic import TioMagic
@@ -52,18 +51,14 @@ def test_one_that_is_asked_for_is_an_error_of_ours(name: str) -> None:
     tm.close()
 
 
-def test_the_doctor_shows_them(folder: Path, broken: Path) -> None:
+def test_the_doctor_shows_them(commands: CommandServers, folder: Path, broken: Path) -> None:
     """And everything else works: the models are listed, and doodle is among them."""
 
     def run(command: str) -> str:
-        return subprocess.run(
-            [sys.executable, "-m", "tiomagic", command],
-            cwd=folder,
-            env=clean_environment(PYTHONPATH=str(broken)),
-            capture_output=True,
-            text=True,
-            check=True,
-        ).stdout
+        environment = clean_environment(PYTHONPATH=str(broken))
+        done = as_text(commands.run(command, folder=folder, environment=environment))
+        assert done.returncode == 0, done.stderr
+        return done.stdout
 
     lines = [line for line in run("doctor").splitlines() if line.startswith("plugin")]
     assert len(lines) == 4
@@ -81,7 +76,9 @@ LOUD = {
 """Sources of plugins that do what no plugin should."""
 
 
-def test_whatever_plugins_do_the_data_stay_whole(folder: Path, tmp_path: Path) -> None:
+def test_whatever_plugins_do_the_data_stay_whole(
+    commands: CommandServers, folder: Path, tmp_path: Path
+) -> None:
     """The doctor's JSON is read as JSON and names each of them; a call is not disturbed."""
     for name, source in LOUD.items():
         info = tmp_path / "loud" / f"tiomagic_{name}-1.0.dist-info"
@@ -93,14 +90,9 @@ def test_whatever_plugins_do_the_data_stay_whole(folder: Path, tmp_path: Path) -
         (info / "entry_points.txt").write_text(f"[tiomagic.models]\n{name} = loud_{name}:MODELS\n")
     call = ("text-to-video", "a red circle", "--model", "doodle", "--dry-run", "-p", "local")
     for words in (("doctor",), call):
-        run = subprocess.run(
-            [sys.executable, "-m", "tiomagic", *words, "--json"],
-            cwd=folder,
-            env=clean_environment(PYTHONPATH=str(tmp_path / "loud")),
-            capture_output=True,
-            text=True,
-            check=True,
-        )
+        environment = clean_environment(PYTHONPATH=str(tmp_path / "loud"))
+        run = as_text(commands.run(*words, "--json", folder=folder, environment=environment))
+        assert run.returncode == 0, run.stderr
         assert json.loads(run.stdout)
         assert "Traceback" not in run.stderr
         if words == ("doctor",):

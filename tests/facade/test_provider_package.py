@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from tests.facade.commands import CommandServers, as_text
 from tests.facade.conftest import MODEL, Run, clean_environment
 from tests.sources import find_sources, nodes_of
 
@@ -52,20 +53,16 @@ def installed(site: Path, monkeypatch: pytest.MonkeyPatch):
 
 
 @pytest.fixture
-def acme(folder: Path, site: Path) -> Run:
+def acme(commands: CommandServers, folder: Path, site: Path) -> Run:
     """Run a line of a shell with the package installed."""
 
     def run(line: str) -> subprocess.CompletedProcess[str]:
         words = shlex.split(line)
-        given = dict(word.split("=", 1) for word in words[: words.index("tiomagic")])
-        return subprocess.run(
-            [sys.executable, "-m", "tiomagic", *words[words.index("tiomagic") + 1 :]],
-            cwd=folder,
-            env=clean_environment(PYTHONPATH=str(site), **given),
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        command = words.index("tiomagic")
+        given = dict(word.split("=", 1) for word in words[:command])
+        environment = clean_environment(PYTHONPATH=str(site), **given)
+        done = commands.run(*words[command + 1 :], folder=folder, environment=environment)
+        return as_text(done)
 
     return run
 

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from tests.facade.commands import CommandServers
 from tests.facade.conftest import MODEL, FakeApp, clean_environment
 
 from tiomagic.display import streams
@@ -82,8 +83,24 @@ def test_lines_of_progress_reach_a_console_that_only_writes(
     assert "denoising 3/3" in console.text
 
 
+Raw = Callable[..., subprocess.CompletedProcess[bytes]]
+
+
+@pytest.fixture
+def raw(commands: CommandServers, folder: Path) -> Raw:
+    """Run the command line and return the bytes that it wrote."""
+
+    def run(
+        *words: str, given: bytes = b"", **environment: str
+    ) -> subprocess.CompletedProcess[bytes]:
+        cleaned = clean_environment(**environment)
+        return commands.run(*words, folder=folder, environment=cleaned, given=given)
+
+    return run
+
+
 @pytest.mark.parametrize("encoding", ["utf-8:strict", "cp1252", "ascii", "latin-1", "shift-jis"])
-def test_every_encoding_and_no_control_code(fake_app: FakeApp, folder: Path, encoding: str) -> None:
+def test_every_encoding_and_no_control_code(fake_app: FakeApp, raw: Raw, encoding: str) -> None:
     """All listings end well on a narrow stream; JSON stays JSON; codes are shown as escapes."""
     fake_app.tm.configure(provider="local")
     job = (
@@ -92,7 +109,7 @@ def test_every_encoding_and_no_control_code(fake_app: FakeApp, folder: Path, enc
         .set_note(CONTROL_CODES)
     )
     recipe = str(Path(job.result_video or "").with_suffix(".json"))
-    commands = [
+    lines = [
         *(("jobs",), ("status", job.job_id), ("inspect", recipe), ("export", "-", "--format=csv")),
         *(
             ("text-to-video", CONTROL_CODES, "--dry-run", "-m", "doodle"),
@@ -106,73 +123,16 @@ def test_every_encoding_and_no_control_code(fake_app: FakeApp, folder: Path, enc
             ("jobs", f"--{CONTROL_CODES}"),
         ),
     ]
-    *shown, as_json = raw_each(folder, *commands, ("jobs", "--json"), PYTHONIOENCODING=encoding)
-    for command, done in zip(commands, shown, strict=True):
+    for command in lines:
+        done = raw(*command, PYTHONIOENCODING=encoding)
         printed = done.stdout + done.stderr
         assert b"Traceback" not in printed, printed
         text = printed.decode(encoding.partition(":")[0])
         assert text, command
         assert not set(text) & set("\x1b\x9b\a\u202e"), command
+    as_json = raw("jobs", "--json", PYTHONIOENCODING=encoding)
     (stored,) = json.loads(as_json.stdout.decode(encoding.partition(":")[0]))
     assert stored["generation"]["required_args"]["prompt"] == CONTROL_CODES
-
-
-EACH = """
-import json, os, runpy, sys
-import pydantic, sqlalchemy.dialects.sqlite
-import tiomagic.cli.main, tiomagic.wiring.container, tiomagic_storage.jobs.repository
-for number, words in enumerate(json.loads(sys.argv.pop())):
-    child = os.fork()
-    if child == 0:
-        for name, descriptor in (("out", 1), ("err", 2)):
-            os.dup2(os.open(f"{sys.argv[1]}/{number}.{name}", os.O_WRONLY | os.O_CREAT), descriptor)
-        sys.argv = ["tiomagic", *words]
-        runpy.run_module("tiomagic", run_name="__main__", alter_sys=True)
-        sys.exit()
-    with open(f"{sys.argv[1]}/{number}.code", "w") as code:
-        code.write(str(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])))
-"""
-"""Runs ``python -m tiomagic`` again and again, each time in a process that has imported it already:
-in a tenth of the time that as many fresh ones take."""
-
-
-def raw_each(
-    folder: Path, *commands: tuple[str, ...], **environment: str
-) -> list[subprocess.CompletedProcess[bytes]]:
-    """Run several command lines one after the other, each in a process, as ``raw`` runs one."""
-    said = folder.with_name("said")
-    said.mkdir()
-    subprocess.run(
-        [sys.executable, "-c", EACH, str(said), json.dumps(commands)],
-        cwd=folder,
-        env=clean_environment(**environment),
-        stdin=subprocess.DEVNULL,
-        check=True,
-        timeout=280,
-    )
-    return [
-        subprocess.CompletedProcess(
-            words,
-            int((said / f"{number}.code").read_text()),
-            *((said / f"{number}.{name}").read_bytes() for name in ("out", "err")),
-        )
-        for number, words in enumerate(commands)
-    ]
-
-
-def raw(
-    folder: Path, *words: str, given: bytes = b"", **environment: str
-) -> subprocess.CompletedProcess[bytes]:
-    """Run the command line and return the bytes that it wrote."""
-    return subprocess.run(
-        [sys.executable, "-m", "tiomagic", *words],
-        cwd=folder,
-        env=clean_environment(**environment),
-        input=given,
-        capture_output=True,
-        check=False,
-        timeout=280,
-    )
 
 
 @pytest.mark.parametrize("redirection", [">&-", "2>&-", "<&- >&- 2>&-", "> /dev/full"])
@@ -235,27 +195,29 @@ def test_a_pipe_that_does_not_wait_gets_everything() -> None:
     assert got[0].decode() == f"first\n{text}"
 
 
-def test_text_on_stdin_and_in_files_may_have_a_mark(folder: Path, plugin_path: Path) -> None:
+def test_text_on_stdin_and_in_files_may_have_a_mark(
+    raw: Raw, folder: Path, plugin_path: Path
+) -> None:
     """UTF-8 with a mark, and UTF-16, as the editors and shells of Windows write it."""
     for encoding in ("utf-8-sig", "utf-16"):
         content = "a röd circle\r\n".encode(encoding)
         (folder / "words.txt").write_bytes(content)
         for word, given in (("@words.txt", b""), ("-", content)):
             words = ("text-to-video", word, "-p", "fake", "--dry-run", "--json")
-            done = raw(folder, *words, given=given, PYTHONPATH=str(plugin_path))
+            done = raw(*words, given=given, PYTHONPATH=str(plugin_path))
             assert json.loads(done.stdout)["arguments"]["prompt"] == "a röd circle", done.stderr
 
 
 @pytest.mark.parametrize("word", ["@words.txt", "-"])
-def test_bytes_of_another_encoding_are_a_refusal(folder: Path, word: str) -> None:
+def test_bytes_of_another_encoding_are_a_refusal(raw: Raw, folder: Path, word: str) -> None:
     """Exit 3, with what to do; never a traceback."""
     (folder / "words.txt").write_bytes(b"caf\xe9")
-    done = raw(folder, "text-to-video", word, "--dry-run", given=b"caf\xe9")
+    done = raw("text-to-video", word, "--dry-run", given=b"caf\xe9")
     assert done.returncode == 3
     assert b"save it as UTF-8" in done.stderr
 
 
-def test_arguments_that_are_no_utf8_are_refused_or_found_nowhere(folder: Path) -> None:
+def test_arguments_that_are_no_utf8_are_refused_or_found_nowhere(raw: Raw) -> None:
     """A prompt, a filter, a job's id, a file: bytes of a terminal that is set to Latin-1."""
     latin = os.fsdecode(b"caf\xe9")
     cases = (
@@ -263,7 +225,8 @@ def test_arguments_that_are_no_utf8_are_refused_or_found_nowhere(folder: Path) -
         *(("status", latin), ("jobs", "--after", latin), ("inspect", f"{latin}.json")),
         *(("text-to-video", f"@{latin}"), ("batch", latin), ("rerun", f"{latin}.mp4")),
     )
-    for words, done in zip(cases, raw_each(folder, *cases), strict=True):
+    for words in cases:
+        done = raw(*words)
         assert done.returncode == 3, (words, done.stderr)
         assert b"Traceback" not in done.stderr
         done.stderr.decode("utf-8")

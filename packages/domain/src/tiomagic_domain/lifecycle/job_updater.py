@@ -100,6 +100,8 @@ class JobUpdater:
                 return job
             try:
                 saved = self._repository.save(changed)
+            # Another writer was faster. The change is computed anew from what that one stored: it
+            # may now be a change that is no longer wanted.
             except StaleJobError:
                 job = self._repository.get(job.job_id)
                 continue
@@ -131,12 +133,16 @@ class JobUpdater:
         try:
             finished = self._finish(job, with_recipe(job, report.video, report.facts))
             path = self._outputs.save(job, finished.video)
+            # The output store has moved the file that it was given; when that is a joined whole,
+            # the provider's part is still there.
             if finished.video.path != report.video.path:
                 report.video.path.unlink(missing_ok=True)
         except ProcessingError as error:
             home = self.complete_if_saved(job)
             if home is not None:
                 return home  # Another process was faster, and took the file with it.
+            # The status stays: the video is still in the spool, and the next check saves it, for
+            # example when the disk has room again.
             message = f"the video is finished but could not be saved: {error.message}"
             kept = Report(status=job.status, message=message)
             job = self._apply(self._repository.get(job.job_id), kept)

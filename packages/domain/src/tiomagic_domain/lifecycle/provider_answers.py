@@ -38,6 +38,8 @@ def ask_provider(question: Callable[[Job], object], job: Job) -> Report:
     """
     try:
         return validate_report(question(job), job)
+    # Errors of ours say themselves whether a later poll may succeed; those of a library have to be
+    # sorted: a network that is down must not fail a job that runs.
     except TioMagicError:
         raise
     except Exception as error:
@@ -117,6 +119,7 @@ def _wrong_fields(report: Report) -> list[str]:
         for name, (value, kind) in kinds.items()
         if not isinstance(value, kind)
     ]
+    # Only facts that are a mapping can be turned into JSON.
     if not wrong:
         wrong += _not_plain(report)
     if report.retry_after is not None and not math.isfinite(report.retry_after):
@@ -128,6 +131,8 @@ def _wrong_fields(report: Report) -> list[str]:
 
 def _not_plain(report: Report) -> list[str]:
     try:
+        # The job store keeps facts as JSON. Found here, it is the fault of one answer; found by the
+        # store, every later save of the job would fail.
         json.dumps(dict(report.facts))
     except (TypeError, ValueError, RecursionError) as error:
         return [f"facts is not plain data ({error})"]
@@ -136,6 +141,7 @@ def _not_plain(report: Report) -> list[str]:
 
 def _is_about_asking(error: Exception) -> bool:
     names = [kind.__name__ for kind in type(error).__mro__]
+    # By name: the domain imports no HTTP library, and every one has classes of its own.
     return isinstance(error, OSError) or any(
         word in name for name in names for word in _UNREACHABLE_CLASS_WORDS
     )

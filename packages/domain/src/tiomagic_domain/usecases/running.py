@@ -207,6 +207,7 @@ class JobRuns(JobTracker):
         """
         job = request.job
         try:
+            # Held by the calling process alone; a job of a queue has its worker's lock already.
             with lock.hold(job, observer) if lock else nullcontext():
                 return validate_report(runner.submit(request, observer), job)
         except GenerationCanceledError as error:
@@ -215,6 +216,8 @@ class JobRuns(JobTracker):
             if error.code != ErrorCode.ANSWER_LOST:
                 self._store_failure(job, error)
                 raise
+            # It may run already. A second submission could make and bill it twice, so it is only
+            # looked up.
             return Report(status=JobStatus.QUEUED, message=error.message)
         except KeyboardInterrupt as interrupt:
             # A run in this process ends with it; a remote one may have started and is looked up.
@@ -231,6 +234,7 @@ class JobRuns(JobTracker):
 
     def _stop_if_canceled(self, runner: Provider, job: Job, report: Report) -> Job:
         """Stop a run that was canceled during its submission."""
+        # The cancel came before the provider had named the run, and could not reach it: now it can.
         goes_on = job.status in {JobStatus.QUEUED, JobStatus.RUNNING}
         if goes_on or report.status.is_terminal:
             return job
@@ -242,6 +246,8 @@ class JobRuns(JobTracker):
 
     def _store_failure(self, job: Job, error: Exception) -> None:
         """Store why a run failed; after a failure of the machine a queue's job waits again."""
+        # A full disk or a driver that is gone would fail every job of the queue, one after the
+        # other.
         if job.queue is not None and self._supervisor is not None and is_environmental(error):
             try:
                 after = self._supervisor.requeue(job, error)

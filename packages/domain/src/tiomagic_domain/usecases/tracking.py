@@ -119,6 +119,8 @@ class JobTracker:
 
     def _refresh(self, job: Job) -> Job:
         """Check a job that is not over, and store the report."""
+        # Before the provider is asked: it may have forgotten the run by now, and would call a job
+        # lost whose video is here.
         # A process may have died between saving the video and storing the job.
         saved = self._updater.complete_if_saved(job)
         if saved is not None:
@@ -193,6 +195,7 @@ class JobTracker:
     def list(self, query: JobQuery) -> list[Job]:
         """Return stored jobs, newest first; the first call also reclaims jobs of dead workers."""
         if self._supervisor is not None and not self._has_recovered:
+            # Set first: a recovery that fails is not repeated with every listing.
             self._has_recovered = True
             self._recover_queued()
         return self._repository.list(query)

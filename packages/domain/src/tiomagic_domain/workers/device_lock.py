@@ -70,6 +70,7 @@ class DeviceLock:
         device = locks.device(slot, self._background.processes.current())
         ticket = locks.ticket(slot, queue_position(job))
         try:
+            # A ticket that stays would make other processes give way to a job that runs already.
             self._wait(slot, job, observer, device, ticket)
             ticket.release()
             yield
@@ -93,6 +94,7 @@ class DeviceLock:
                 if not announced:
                     return  # A device that cannot be locked does not stop a run.
                 why = announced
+            # Once for each reason: every report is a write to the database.
             if why != announced:
                 announced = why
                 name = slot.split(":", 2)[2]
@@ -116,6 +118,7 @@ class DeviceLock:
         came_first = first is not None and first < queue_position(job)
         if not came_first and device.acquire():
             return None
+        # Only for the message: who has it may have changed by now.
         user = find_device_user(self._background, self._repository, slot, but=job.job_id)
         if came_first and first is not None and not user.startswith("job "):
             return f"job {first[1]} came first"

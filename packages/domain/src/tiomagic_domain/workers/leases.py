@@ -125,10 +125,14 @@ class Background:
         """
         owner = lease.owner
         life = self.processes.get_state(owner)
+        # In another container, or on another host of this name: a pid means nothing there, and
+        # killing one here would hit a stranger.
         if life is ProcessState.UNKNOWN or (
             life is ProcessState.ALIVE and not self._may_end(lease)
         ):
             return False
+        # With the lease as it was read as the expected one: the database takes only one of two
+        # processes that reclaim it at the same time.
         mine = self._acquire(lease.name, lease)
         if mine is None:
             return False
@@ -148,6 +152,8 @@ class Background:
         mine = self._acquire(lease.name, lease)
         if mine is None:
             return False
+        # Released even if the kill failed: the worker has lost its lease in any case, and ends
+        # itself at its next heartbeat.
         was_killed = self.processes.kill(lease.owner)
         self.leases.release(mine)
         return was_killed
@@ -193,6 +199,7 @@ class Background:
         if failed is None:
             return 0, 0.0
         age = self._age_s(failed)
+        # What kept it from starting, such as a missing driver, may be gone with the reboot.
         if age is None:
             return failed.version, 0.0  # The machine has rebooted since.
         # The version of the lease counts the failures. The exponent is bounded: 2**10 is far above

@@ -51,6 +51,8 @@ class Supervisor:
             return None
         if job.status is JobStatus.QUEUED:
             return self.ensure_worker(job.queue, job.job_id)
+        # A worker that hangs in a driver still has its lock and its process; only the missing
+        # heartbeat shows it.
         # The job runs: only the lease of its own worker matters.
         for lease in self._background.list_workers(job.queue):
             if lease.owner == job.call_id:
@@ -91,9 +93,12 @@ class Supervisor:
                 "program looks from there. If that machine will not come back, "
                 f"{NextStep.CANCEL.say(job_id=job_id)}"
             )
+        # Reclaiming first makes the name free that a new worker needs.
         alive = [x for x in background.list_workers(queue) if not background.reclaim(x)]
         if not alive:
             return self._launch(queue)
+        # One that runs shows that starts work again, so the next failure begins with the shortest
+        # pause.
         background.clear_failed_starts(queue)
         if len(background.find_unreachable(alive)) < len(alive):
             return None
@@ -120,6 +125,7 @@ class Supervisor:
         except ConfigurationError:
             background.record_failed_start(queue)
             raise
+        # Also after Ctrl-C: else the next two minutes would pass without a worker.
         finally:
             background.leases.release(starting)
         return None
@@ -158,8 +164,9 @@ class Supervisor:
             # The job has another run since: another process has settled the one that was judged.
             if (job.call_id, job.attempt) != (judged.call_id, judged.attempt):
                 return None
+            # A job in canceling is not retried, however many retries it has left.
             if job.status is JobStatus.RUNNING and job.retry > 0:
-                return job.next_attempt(at=at, message=f"runs next_attempt: {report.error}")
+                return job.next_attempt(at=at, message=f"runs again: {report.error}")
             return apply_report(job, report, at=at)
 
         job = self._updater.update(judged, change)
