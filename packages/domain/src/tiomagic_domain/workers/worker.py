@@ -134,8 +134,6 @@ class Worker:
                     break
                 except ProcessingError as error:
                     self._on_trouble(error)
-                    # The time of an outage counts from the last job that went well: a store that
-                    # fails for a moment every hour is no reason to end.
                     now = self._clock.monotonic()
                     began = now if began is None or self._has_succeeded_since(began) else began
                     if self._ending.is_set() or now - began > self._limits.store_timeout_s:
@@ -177,8 +175,6 @@ class Worker:
     def _wait_for_device(self) -> bool:
         """Wait as standby for a free device; False when another worker is the standby already."""
         # One standby for each queue: a second one could only wait behind the first.
-        # The lease without a device is that of the standby, the one with a device that of a serving
-        # worker.
         door = WORKER_LEASE_PREFIX + self._queue
         if not self._acquire(door):
             return False
@@ -321,8 +317,6 @@ class Worker:
         # Jobs that met a failure of the machine come after the others.
         query = replace(self._waiting, next_first=True, limit=MAX_CLAIM_CANDIDATES)
         while waiting := self._repository.list(query):
-            # A job that the machine has failed again and again must not keep the others from
-            # running; of equal ones, min takes the first, which is the next in order.
             job = min(waiting, key=count_requeues)
             # The save is a compare-and-swap: of several workers that claim the job, one succeeds.
             taken = job.to(
@@ -346,8 +340,6 @@ class Worker:
         """Start another worker if more jobs wait and another device is free."""
         locks = self._background.device_locks
         others = [slot for slot in self._slots if slot != self._slot]
-        # It may be taken a moment later: the helper then finds no device, and becomes the standby
-        # or ends.
         if any(locks.is_free(slot) for slot in others) and self._list_waiting():
             self._launch()
 
