@@ -164,6 +164,7 @@ class ModalProvider(ProviderBase):
                 call_id=self._call_ids.get(job.job_id) or self._remote.read(claim_key(job.job_id)),
                 message="submitted before; not sent again",
             )
+        # From here on another process that submits the same job finds the mark, and starts nothing.
         payload = {**encode_request(request), "gpu": variant.gpu}
         call_id = self._spawn(variant, payload, job.job_id)
         self._remember_call(job.job_id, call_id)
@@ -186,6 +187,7 @@ class ModalProvider(ProviderBase):
     def _remember_call(self, job_id: str, call_id: str) -> None:
         """Remember a call that no container has claimed yet; only the newest ones."""
         self._call_ids[job_id] = call_id
+        # A long-lived server would otherwise keep the id of every job that it has ever sent.
         while len(self._call_ids) > MAX_REMEMBERED_CALLS:
             self._call_ids.popitem(last=False)
 
@@ -215,6 +217,7 @@ class ModalProvider(ProviderBase):
                 self._remote.drop_handles()
                 self._ensure_deployed()
                 return self._request_spawn(variant, payload)
+        # Modal refuses before it starts anything, so the job may be sent again.
         except RateLimitError:
             raise
         except APIError as error:
@@ -287,6 +290,7 @@ class ModalProvider(ProviderBase):
                 status=JobStatus.QUEUED,
                 message="Modal's answer to the submission was lost; no container has the job yet",
             )
+        # Modal drops the claim a week after its last use; the video stays on the Volume.
         stored = self._remote.read_result(job.job_id)
         if stored is not None:
             return self._spool.save_result(job, stored)
@@ -317,8 +321,10 @@ class ModalProvider(ProviderBase):
         except ResourceNotFoundError:
             return CANCELED_REPORT
         report = self._fetch_result(job, call_id, None)
+        # Modal has taken the cancel, but a container ends its step first.
         if report.status in {JobStatus.QUEUED, JobStatus.RUNNING}:
             return Report(status=JobStatus.CANCELING, message="the container is asked to stop")
+        # The container was stopped in the middle: what it raised then is the cancel, not a failure.
         return CANCELED_REPORT if report.error_code == ErrorCode.REMOTE else report
 
 

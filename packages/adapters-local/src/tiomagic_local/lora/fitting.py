@@ -65,6 +65,8 @@ class Fit:
         if set(self.kinds) - {"LoRA"}:
             facts["kinds"] = dict(self.kinds)
         if self.left or self.elsewhere:
+            # Counted by the kind of reason: with the shapes of each layer every reason would be its
+            # own.
             why = Counter(reason.partition(":")[0] for reason in self.left.values())
             why.update({f"of the {where}": count for where, count in self.elsewhere.items()})
             facts["left_out"] = {
@@ -79,6 +81,8 @@ class Fit:
         total = self.applied + len(self.left)
         if self.share >= MIN_FITTING_SHARE:
             return None
+        # Layers of the right name and another shape say the most: the file is for another size of
+        # this model, not for another architecture.
         other = [name for name, reason in self.left.items() if reason.startswith(SHAPE)]
         if not self.applied and not other:
             such = f", such as {next(iter(self.left))!r}" if self.left else ""
@@ -150,15 +154,20 @@ def _fit_layer(
     if kind is None and not biased:
         return HALF
     scale = scaling.of(layer, given, rank_of(given))
+    # A layer of the file can be several here: authors fuse query, key and value, diffusers does
+    # not. Each slot then takes its rows of the update.
     changes = [c for slot in place.slots for c in _changes(slot, given, kind, scale, part)]
     if biased and not any(change.kind == "bias" for change in changes):
         if not changes:
             return NO_BIAS
+        # The weights are applied all the same: a bias that the model does not have is a small part
+        # of a layer.
         found.left[f"{layer}.bias"] = NO_BIAS
     for change in changes:
         reason = _misfit(change, part)
         if reason is not None:
             return reason
+    # Only when all of them fit: half of a fused layer would be worse than none.
     for change in changes:
         _add(found, change, part)
     found.kinds[_word(changes[0], part)] += 1
@@ -173,6 +182,7 @@ def _changes(
     part: torch.nn.Module,
 ) -> Iterator[Change]:
     owner = bare(part, slot.name)
+    # Tables such as the modulation of a block are parameters themselves, without a layer around.
     attribute = "" if isinstance(owner, torch.nn.Parameter) else "weight"
     if kind is not None:
         yield Change(
@@ -198,6 +208,8 @@ def _changes(
 def _misfit(change: Change, part: torch.nn.Module) -> str | None:
     """Return why a change does not fit its tensor; None when it does. Computes no values."""
     here = shape_of(part, change)
+    # On the meta device the change is computed without values: shapes that do not fit raise at
+    # once, and a fitting one costs nothing.
     meta = {role: tensor.to("meta") for role, tensor in change.tensors.items()}
     tried = Change(
         name=change.name,
@@ -218,6 +230,8 @@ def _add(found: Fit, change: Change, part: torch.nn.Module) -> None:
     """Add a change: as a pair of matrices for a linear layer, else as a change of a tensor."""
     module = bare(part, change.name)
     plain = change.kind == "LoRA" and change.tensors.keys() == {"down", "up"}
+    # Only such a pair fits peft's LoRA layer, which adds it beside the weight and is gone without
+    # a trace; anything else is added to the tensor itself.
     flat = plain and all(tensor.ndim == 2 for tensor in change.tensors.values())
     if not flat or not isinstance(module, torch.nn.Linear) or change.name in found.pairs:
         found.changes.append(change)
@@ -226,6 +240,7 @@ def _add(found: Fit, change: Change, part: torch.nn.Module) -> None:
     if change.rows:
         up = torch.cat([up[start:end] for start, end in change.rows])
     type_ = module.dtype if isinstance(module, StoredLayer) else module.weight.dtype
+    # Multiplied in fp32 and rounded once, whatever type the model has.
     found.pairs[change.name] = ((down.float() * change.scale).to(type_), up.to(type_))
 
 
@@ -244,6 +259,7 @@ def bare(part: torch.nn.Module, name: str) -> Any:
     owner: Any = part
     for step in re.split(r"\.", name):
         owner = getattr(owner, step)
+        # peft puts its own layer in the place of one that has a LoRA already.
         get = getattr(owner, "get_base_layer", None)
         owner = owner if get is None else get()
     return owner

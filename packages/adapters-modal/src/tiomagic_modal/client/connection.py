@@ -78,6 +78,7 @@ class Connection:
         url = str(require_modal().config.config["server_url"])
         # Modal's clients do not survive a fork.
         key = (os.getpid(), url, self._options.token_id, self._options.token_secret)
+        # Two threads that connect at once would open two connections, of which one is never closed.
         with _CONNECT_LOCK:
             client = _CLIENTS.get(key)
             if client is None or client.is_closed():
@@ -107,6 +108,8 @@ class Connection:
             APIError: with the code ``unreachable``, retryable, when none came.
         """
         bound = self.deadline_s if deadline_s is None else deadline_s
+        # Modal's blocking interface cannot be used inside a running event loop, as in a notebook or
+        # a web server. Its asynchronous one in a thread of our own can, and obeys a deadline.
         future = asyncio.run_coroutine_threadsafe(
             _run_within_deadline(request, bound), _LOOP_THREAD.get()
         )

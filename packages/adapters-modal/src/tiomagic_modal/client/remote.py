@@ -170,6 +170,7 @@ class RemoteApp:
         described = self._file(f"{job_id}/{RESULT_FILE}")
         if described is None:
             return None
+        # The container writes the description last, so that one which is there has its video.
         video = self._file(f"{job_id}/{VIDEO_FILE}")
         return None if video is None else {**json.loads(described), "video": video}
 
@@ -198,6 +199,7 @@ class RemoteApp:
     def _method(self, variant: Variant) -> Any:
         modal, client = require_modal(), self._connection.client()
         with self._lock:
+            # Each variant is a remote look-up; a batch has one variant and many jobs.
             if variant not in self._methods:
                 worker = modal.Cls.from_name(
                     APP_NAME, WORKER_CLASS, environment_name=self._environment, client=client

@@ -86,6 +86,7 @@ def compare_tags(remote: Mapping[str, str] | None, local: Mapping[str, str]) -> 
     if theirs != ours:
         older = version_key(theirs) < version_key(ours)
         return DeploymentState.OLDER if older else DeploymentState.NEWER
+    # The same version from another checkout: while tiomagic itself is being developed.
     same = remote.get(TAG_SOURCE) == local[TAG_SOURCE]
     return DeploymentState.CURRENT if same else DeploymentState.CHANGED
 
@@ -158,6 +159,7 @@ class Deployment:
                 client=client,
                 environment_name=self._environment,
                 tag=local_tags()[TAG_VERSION],
+                # Containers that run a job keep their code until it is over.
                 strategy="rolling",
             )
 
@@ -223,6 +225,7 @@ def _hold_deployment_lock(patience_s: float = LOCK_TIMEOUT_S) -> Iterator[None]:
         raise DeploymentError(
             f"the lock {path} cannot be opened: {error.strerror or error}. Remove what has its name"
         ) from error
+    # Closing the descriptor releases the lock, also when the process is killed.
     try:
         _acquire_lock(lock, path, time.monotonic() + patience_s)
         yield

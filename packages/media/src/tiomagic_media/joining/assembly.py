@@ -59,6 +59,8 @@ def read_ending(video: Media, *, count: int, fps: float) -> Sequence[Image.Image
     """Return the last frames of a video; see the port ``VideoJoiner``."""
     try:
         part = _read_part(video.path)
+        # The model wants frames at its own rate: the places are counted back from the last one, and
+        # one that would lie before the beginning is the first.
         last, own = len(part.picks) - 1, float(part.fps)
         places = [last - round(step * own / fps) for step in reversed(range(count))]
         wanted = [part.picks[max(place, 0)] for place in places]
@@ -80,6 +82,7 @@ def join(before: Path, after: Path, target: Path, *, skip: int) -> JoinedVideo:
 def close_loop(video: Path, target: Path) -> JoinedVideo:
     """Write a video without its last frame; see the port ``VideoJoiner``."""
     film = read_film(video)
+    # The last frame is the first one again: shown twice, the loop would stop for a moment.
     frames = film.frames[:-1]
     form, rate = sound_form(video), float(film.fps)
     sound = None if form is None else read_sound(video, form)
@@ -100,6 +103,8 @@ def _join(before: Path, after: Path, target: Path, skip: int) -> JoinedVideo:
     passed, notes = SteppedFrames(), list[str]()
     form = sound_form(before) or sound_form(after)
     with closing(Mp4(target, fps=fps)) as written:
+        # The frames pass one by one from the decoder to the encoder: a long video in RGB is
+        # gigabytes.
         for part in (old, new):
             is_first = part is new
             for pixels, times in part.frames():
@@ -148,6 +153,8 @@ def _without_overlap(new: _Part, skip: int, fps: Fraction) -> _Part:
     kept = new.picks[skip:]
     if not kept:
         raise ProcessingError(f"{new.path.name!r} has no frame after the first {skip}")
+    # The whole has one rate, that of the old part: the new one keeps its duration, not its number
+    # of frames.
     chosen = real_time_indices(len(kept), float(new.fps), float(fps))
     return _Part(path=new.path, picks=tuple(kept[i] for i in chosen), size=new.size, fps=fps)
 
@@ -167,6 +174,7 @@ def _say_silence(before: Path, after: Path) -> Iterator[str]:
 
 def _sound(old: _Part, new: _Part, form: SoundForm, *, skipped: float) -> NDArray[np.float32]:
     first, second = read_sound(old.path, form), read_sound(new.path, form)
+    # The sound of the frames that the old part shows already is left out with them.
     parts = (first, second[round(skipped * form.rate) :])
     seconds = [len(part.picks) / float(part.fps) for part in (old, new)]
     return join_sounds(parts, seconds, form)
