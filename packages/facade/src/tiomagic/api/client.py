@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, Unpack
 
-from tiomagic.api.batch_methods import BatchMethods
+from tiomagic.api.batches import BatchMethods
 from tiomagic.api.calls.methods import FeatureCalls
 from tiomagic.api.continuing import ContinuationMethods
 from tiomagic.api.jobs import JobMethods

@@ -15,7 +15,7 @@ from tiomagic.cli.completion import values
 
 if TYPE_CHECKING:
     from tiomagic import TioMagic
-    from tiomagic.api.batches import Batch, Comparison
+    from tiomagic.api.run_batches import Batch, Comparison
     from tiomagic.types import FeatureName, ModelName
 
 MAX_REQUESTS_FILE_BYTES = 64 * 2**20
