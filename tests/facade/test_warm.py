@@ -13,7 +13,7 @@ from tests.facade.conftest import Run, clean_environment
 
 from tiomagic import TioMagic
 
-WARM = {"TIOMAGIC_WARM_WORKER": "on", "TIOMAGIC_WORKER_IDLE_S": "120"}
+WARM = {"TIOMAGIC_WARM_WORKER": "on", "TIOMAGIC_WORKER_IDLE_S": "900"}
 MAKE = ("text-to-video", "a fox", "-p", "fake")
 
 
@@ -36,7 +36,7 @@ def test_a_second_command_uses_the_worker_of_the_first(cli: Run) -> None:
     first = cli(*MAKE, **WARM)
     assert first.returncode == 0, first.stderr
     assert Path(first.stdout.strip()).is_file()
-    assert "a worker keeps the model loaded for 120 s" in first.stderr
+    assert "a worker keeps the model loaded for 900 s" in first.stderr
     second = cli(*MAKE, "-q", **WARM)
     assert "keeps the model" not in second.stderr
     detached = cli(*MAKE, "--detach", **WARM)

@@ -64,6 +64,7 @@ def weights_of(
         FormError: when the format is another, when a weight lacks its factor, or a factor its
             weight.
     """
+    # First: packed weights have factors too, and would be multiplied as if they were plain numbers.
     _refuse_packed(tensors)
     factors: dict[str, str] = {}
     weights: dict[str, Entry] = {}
@@ -78,6 +79,7 @@ def weights_of(
             marked = True
         elif not OF_INPUTS.match(name):
             weights[name] = entry
+    # Sorted names do not put a factor beside its weight, so both are known only at the end.
     orphans = [factor for weight, factor in factors.items() if weight not in weights]
     if orphans:
         raise FormError(f"{len(orphans)} factors are of no weight, such as {orphans[0]!r}")
@@ -115,6 +117,8 @@ def _check_stored(
             "or quantised weights are not read"
         )
     small = [n for n, e in weights.items() if e.type in EIGHT_BITS and n not in factors]
+    # Eight bits without any factor are plain numbers of a small type; beside others that have one,
+    # a factor was lost.
     if marked and small:
         raise FormError(
             f"it has factors beside its weights in eight bits, and none for {len(small)} of them, "
@@ -132,15 +136,19 @@ def multiplied(weight: torch.Tensor, factor: torch.Tensor) -> torch.Tensor:
     Raises:
         FormError: when it is none of these.
     """
+    # In fp32: a factor in bf16 has 8 bits, and the product would lose what the factor was stored
+    # for.
     given, factor = weight.float(), factor.float()
     if factor.numel() == 1:
         return given * factor.reshape(())
+    # One number a row; the shape that NumPy would spread over the columns.
     if factor.ndim == 1 and factor.shape[0] == given.shape[0]:
         return given * factor.view(-1, *([1] * (given.ndim - 1)))
     pairs = list(zip(factor.shape, given.shape, strict=False))
     if factor.ndim == given.ndim and all(f in (1, w) for f, w in pairs):
         return given * factor
     if factor.ndim == given.ndim:
+        # Rounded up: the last block of a row may be shorter than the others.
         blocks = [-(-w // f) for f, w in pairs]
         if all(-(-w // block) == f for (f, w), block in zip(pairs, blocks, strict=True)):
             for axis, block in enumerate(blocks):

@@ -148,6 +148,7 @@ class FileChecks:
             return
         text = "the hub cannot be reached; what was downloaded before is looked at"
         yield Check(part="hub", outcome=CheckOutcome.NOTE, message=text)
+        # Its parts are in other repositories, whose snapshots this does not know.
         if card.parts:
             return
         yield from self._in_a_folder(Path(there), Origin.HUB)
@@ -189,6 +190,7 @@ class FileChecks:
 
     def _find_lora(self, lora: Lora, why: str) -> tuple[ModelFiles | None, Check]:
         """Check a LoRA, and return its repository; one that only some calls use has a reason."""
+        # A LoRA that no call of the rehearsed kind needs must not make the whole rehearsal fail.
         wrong = CheckOutcome.WARNING if why else CheckOutcome.PROBLEM
         try:
             there = HubFiles(
@@ -208,6 +210,7 @@ class FileChecks:
         return None, Check(part=LORAS, outcome=wrong, message=text)
 
     def _disk(self, places: Sequence[tuple[ModelFiles, Sequence[str]]]) -> Check:
+        # Only what the cache lacks: files that models share are on the disk once.
         missing = 0
         without = self._card.unused_files
         for place, patterns in places:

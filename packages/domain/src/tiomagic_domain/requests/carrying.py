@@ -110,6 +110,8 @@ def carry_over(
             changes.append(CarryChange(name=name, given=shown, used=used, reason=reason))
         if used is not None:
             values[name] = used
+    # In this order: the length decides where keyframes may be, and the rules see the values as they
+    # have become.
     changes += _fit_terms(after, feature, values)
     changes += _fit_sides(schema, values, after)
     changes += _fit_keyframes(after, feature, values)
@@ -125,6 +127,7 @@ def find_choices(recipe: Mapping[str, Any], feature: Feature, card: ModelCard | 
         feature: Of the call.
         card: The recorded model; None when it is unknown here.
     """
+    # Records of before 2.0 do not say what was chosen and what was filled in.
     if recipe.get("chosen") is not None:
         return Choices.from_dict(recipe["chosen"])
     return guess_choices({**recipe["required_args"], **recipe["optional_args"]}, feature, card)
@@ -156,6 +159,7 @@ def guess_choices(
     names = [
         name
         for name, value in arguments.items()
+        # Both are in every record, whether they were asked for or found by the run.
         if name not in {"seed", "revisions"} and filled.get(name, UNSET) != value
     ]
     return Choices(names=tuple(names))
@@ -164,6 +168,7 @@ def guess_choices(
 def _aspect_of(picture: object) -> float | None:
     """Return the shape of a picture's reference, which may come from an untrusted file."""
     sides = [picture.get(name) for name in SIDES] if isinstance(picture, Mapping) else []
+    # Not isinstance: True is an int too.
     known = [side for side in sides if type(side) is int and 0 < side < MAX_SIDE]
     return known[0] / known[1] if len(known) == len(SIDES) else None
 
@@ -207,6 +212,8 @@ def _explain(problem: Problem, after: ModelCard) -> str:
 def _nearest_number(parameter: Parameter, problem: Problem) -> Any:
     """Return the nearest legal number; None for a text or an object, where no other was meant."""
     nearest = problem.nearest
+    # A word that is near another one means something else; a number that is near is nearly the
+    # same.
     if isinstance(nearest, bool) or not isinstance(nearest, int | float):
         return None
     return None if parameter.problem(nearest) is not None else nearest

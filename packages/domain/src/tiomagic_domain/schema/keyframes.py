@@ -107,6 +107,7 @@ class KeyframeMoments:
     ) -> dict[str, Any] | None:
         """Return a keyframe beside others at the nearest free moment, or None."""
         trial = {**values, KEYFRAMES: [*kept, entry]}
+        # The entry is checked beside those that are placed already, as it would be in a call.
         found = self.problems(trial)
         if not found:
             return dict(entry)
@@ -114,6 +115,7 @@ class KeyframeMoments:
         if frame is None or nearest is None or frame >= int(values[self.frames]):
             return None
         moved = {**entry, AT if AT in entry else FRAME: nearest}
+        # The nearest moment can be taken by one of the ends.
         return None if self.problems({**values, KEYFRAMES: [*kept, moved]}) else moved
 
     def to_json_schema(self) -> dict[str, object]:

@@ -37,6 +37,7 @@ class ExactlyOne:
 
     def problems(self, values: Mapping[str, object]) -> list[Problem]:
         """Return a problem when none or several are given."""
+        # By name, not by value: one that is illegal was given all the same.
         given = [name for name in self.names if name in values]
         if len(given) == 1:
             return []
@@ -107,6 +108,7 @@ class MaxPixels:
 
     def _scaled(self, side: int, other: int) -> int:
         """Return a side of the size of the same shape that fits."""
+        # In whole numbers: a float could round a product up to one that is a step too large.
         return math.isqrt(self.pixels * side // other) // self.multiple_of * self.multiple_of
 
     def to_json_schema(self) -> dict[str, object]:
@@ -129,6 +131,7 @@ class ShorterSide:
             return []
         if min(width, height) == self.pixels:
             return []
+        # The problem stands at the shorter side: changing the other one would not solve it.
         field = self.height if width >= height else self.width
         message = f"the shorter side of {width}x{height} has to be {self.pixels}"
         given = str(min(width, height))

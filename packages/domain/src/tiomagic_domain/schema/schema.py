@@ -226,6 +226,7 @@ class Schema:
         for name in arguments:
             if name in known:
                 continue
+            # Objects count among what is near, but are not listed: few calls have one.
             nearest = closest(name, known)
             hint = f"did you mean {nearest!r}?" if nearest else f"known: {list_names(named)}"
             message = f"there is no such parameter; {hint}"

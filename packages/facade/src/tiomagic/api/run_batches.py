@@ -113,6 +113,7 @@ class Batch:
         """
         target = Path(path).expanduser().absolute()
         rows = [cell.to_dict() for cell in self.cells]
+        # Before the file is opened, which would empty it.
         if target.suffix.lower() not in {".csv", ".json"}:
             problem = Problem(
                 field="path", message="must end in .csv or .json", given=shorten_repr(str(path))
@@ -197,6 +198,7 @@ def compare(  # noqa: PLR0913 - by keyword only, as the method
     rows = [labelled[start : start + columns] for start in range(0, len(labelled), columns)]
     title = _title(cells[0], varied)
     made = Batch(name=name, cells=cells)
+    # A sheet can show cells that failed, with the reason; a movie needs at least one video.
     video = None
     if made.jobs:
         video = session.pictures.side_by_side(rows, target / MOVIE, width=CELL_WIDTH, title=title)
@@ -260,6 +262,7 @@ def _read_requests(session: Session, requests: Sequence[object]) -> list[BatchRe
             found.append(_request(session, index, given))
         except TioMagicError as error:
             errors[index] = error
+    # The only one keeps its own class, which says more than that a batch is wrong.
     if len(errors) == 1:
         raise next(iter(errors.values()))
     problems = [
