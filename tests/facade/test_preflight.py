@@ -140,6 +140,16 @@ def test_a_plan_is_lines_for_people(on_a_gpu: FakeApp) -> None:
     assert "it is tried all the same" in forced
 
 
+def test_a_plan_names_what_else_is_downloaded(on_a_gpu: FakeApp) -> None:
+    """With its size beside that of the weights; alone, by its name."""
+    plan = on_a_gpu.tm.plan("text_to_video", MODEL, prompt="a fox")
+    weights = plan["preflight"]["weights"]
+    weights["other_fetches"] = {"the pose estimator": 351_000_000}
+    assert "(0.3 GiB for the pose estimator) to /cache" in describe_plan(plan)
+    weights["fetch_bytes"] = 351_000_000
+    assert "0.3 GiB to download for the pose estimator to /cache" in describe_plan(plan)
+
+
 def test_a_plan_of_modal_needs_no_token(on_a_gpu: FakeApp) -> None:
     """The token is a line of the plan, not the end of it."""
     token = TokenState(service="Modal", is_needed=True, is_there=False, why="Sign in")

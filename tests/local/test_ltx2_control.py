@@ -14,9 +14,11 @@ from tests.tiny.loras import CONTROL, save_lora
 from tiomagic_domain.catalogue import find_model
 from tiomagic_domain.errors import ConfigurationError, GenerationCanceledError, ValidationError
 from tiomagic_domain.features import Feature, PoseGuidanceInputs
-from tiomagic_domain.media import Media
+from tiomagic_domain.media import Media, MediaKind
+from tiomagic_domain.ports.provider import Request
 from tiomagic_domain.progress import CancelToken, NeverCanceled, ignore_progress
 from tiomagic_domain.testing.contracts.features import CancelAt, PoseGuidanceContract
+from tiomagic_domain.testing.repository import make_job
 from tiomagic_local.options import LocalOptions
 from tiomagic_local.runtime.memory_plan import demand_of
 from tiomagic_local.runtime.pipeline_cache import Runtime
@@ -223,3 +225,29 @@ def test_a_control_video_counts_in_the_memory_plan() -> None:
     )
     assert pose == pytest.approx(2 * plain, rel=0.1)
     assert depth == pytest.approx(1.25 * plain, rel=0.1)
+
+
+def test_the_last_picture_counts_in_the_memory_plan() -> None:
+    """As a keyframe does: its tokens stand beside those of the video."""
+    card = find_model(MODEL)
+    settings = {"width": 768, "height": 512, "num_frames": 121, "control": "pose"}
+    picture = Media(
+        kind=MediaKind.IMAGE,
+        sha256="0" * 64,
+        path=Path("end.png"),
+        media_type="image/png",
+        width=64,
+        height=64,
+    )
+
+    def request(**media: Media) -> Request:
+        arguments = {name: one.to_reference() for name, one in media.items()}
+        job = make_job(
+            feature=Feature.POSE_GUIDANCE, model=card.name, optional_args={**settings, **arguments}
+        )
+        return Request(job=job, card=card, media=media)
+
+    first, both = request(image=picture), request(image=picture, last_frame=picture)
+    assert both.settings["picture_frames"] == [0, 120]
+    less, more = (demand_of(card, one.settings).activations()["denoise"] for one in (first, both))
+    assert more > less

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tiomagic_domain.catalogue import models
+from tiomagic_domain.catalogue.pose_parameters import FINDS_POSES
 from tiomagic_domain.ports.preflight import RunConditions
 from tiomagic_domain.preflight.judgement import choose_plan, find_verdict, judge
 from tiomagic_domain.usecases.preflight import PreflightChecks
@@ -21,6 +22,15 @@ from tiomagic_local.preflight.machine import MachineFacts, parse_torch_build, re
 from tiomagic_local.preflight.run_time import SHAPES, count_operations, gpu_flops
 from tiomagic_local.preflight.stored_weights import find_stored_weights, free_bytes
 from tiomagic_local.provider import LocalProvider
+from tiomagic_media.pose.models import (
+    DETECTOR_FILE,
+    FOLDER_VARIABLE,
+    POSE_FILE,
+    REPOSITORY,
+    REVISION,
+    SIZES,
+    count_missing_bytes,
+)
 
 GIB = 2**30
 VACE = models()["wan2.1-vace-14b"]
@@ -187,6 +197,37 @@ def test_a_disk_that_is_too_small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stored_weights, "free_bytes", lambda folder: 10 * GIB)
     found = look_ahead(VACE, {}, LocalOptions(), with_gpu(80.0))
     assert judged(VACE, found) == ({"disk"}, "no")
+
+
+def test_the_pose_estimator_is_part_of_the_download(
+    empty_cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where skeletons are to be found in a plain video, and it is not here."""
+    monkeypatch.delenv(FOLDER_VARIABLE, raising=False)
+    doodle, needs = models()["doodle"], {FINDS_POSES: True}
+    assert look_ahead(doodle, {}, LocalOptions(), LAPTOP).weights.fetch_bytes == 0
+    found = look_ahead(doodle, needs, LocalOptions(), LAPTOP)
+    assert found.weights.fetch_bytes == sum(SIZES.values())
+    assert found.weights.place == str(empty_cache)
+    told = [check.message for check in judge(doodle, found, found.time) if check.part == "disk"]
+    assert "0.3 GiB of weights are to be downloaded for the pose estimator" in told[0]
+    large = look_ahead(VACE, needs, LocalOptions(), with_gpu(80.0))
+    told = [check.message for check in judge(VACE, large, large.time) if check.part == "disk"]
+    assert "(0.3 GiB for the pose estimator)" in told[0]
+    monkeypatch.setenv(FOLDER_VARIABLE, str(tmp_path))
+    assert look_ahead(doodle, needs, LocalOptions(), LAPTOP).weights.fetch_bytes == 0
+
+
+def test_a_file_of_the_pose_estimator_that_is_here_is_not_counted(
+    empty_cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The other one is."""
+    monkeypatch.delenv(FOLDER_VARIABLE, raising=False)
+    name = REPOSITORY.replace("/", "--")
+    file = empty_cache / f"models--{name}" / "snapshots" / REVISION / POSE_FILE
+    file.parent.mkdir(parents=True)
+    file.touch()
+    assert count_missing_bytes() == SIZES[DETECTOR_FILE]
 
 
 @pytest.mark.parametrize("value", ["1", "yes"])

@@ -13,10 +13,12 @@ from tiomagic import TioMagic
 from tiomagic.errors import ResourceNotFoundError
 from tiomagic.ui.choosing import FormState
 from tiomagic.ui.controller import PageController
+from tiomagic.ui.form.expected_call import ExpectedCall, expect_call
 from tiomagic.ui.form.fields import Field, entries_of, resting_entries
 from tiomagic.ui.form.shots import Shot
 from tiomagic.ui.models.samples import SAMPLE_FILES
 from tiomagic.ui.web.uploads import FormFile
+from tiomagic_domain.catalogue import models
 from tiomagic_domain.features import Feature
 from tiomagic_domain.jobs.job import Job, JobStatus
 from tiomagic_domain.testing import FakeProvider
@@ -220,3 +222,28 @@ def test_the_loop_of_a_form_is_that_of_a_call(tm: TioMagic, controller: PageCont
     call = tm.image_to_video(MODEL, prompt="a square bounces", image=str(path), loop=True, seed=7)
     assert made.feature is call.record.feature is Feature.INTERPOLATE
     assert made.arguments == call.record.arguments
+
+
+def test_pictures_and_plain_videos_count_before_a_run(controller: PageController) -> None:
+    """Keyframes and last pictures are tokens of some models; a plain video needs the estimator."""
+    desk = controller.chooser
+
+    def call_of(feature: str, model: str, **values: Any) -> ExpectedCall:
+        choice = desk.choose("local", feature, model)
+        fields = desk.fields(choice)
+        given = dict(zip(entries_of(fields), entered(fields, **values), strict=True))
+        return expect_call(models()[model], Feature(feature), fields, given)
+
+    file = {"path": "sample/square.png"}
+    ends = {"first_frame": file, "last_frame": file}
+    row = {"keyframes-0-image": file, "keyframes-0-frame": "8"}
+    assert call_of("interpolate", "ltx-2", **ends).settings["picture_frames"] == [0, 120]
+    both = call_of("interpolate", "ltx-2", **ends, **row)
+    assert both.settings["picture_frames"] == [0, 8, 120]
+    pose = {"image": file, "guiding_video": file}
+    plain = call_of("pose_guidance", "ltx-2", **pose)
+    assert "picture_frames" not in plain.settings
+    assert plain.settings["finds_poses"]
+    ended = call_of("pose_guidance", "ltx-2", **pose, last_frame=file, control="edges")
+    assert ended.settings["picture_frames"] == [0, 120]
+    assert "finds_poses" not in ended.settings

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
 GIB: Final = 2**30
@@ -48,6 +49,21 @@ def describe_rough_bytes(count: float) -> str:
     if count >= GIB / 10:
         return f"{count / GIB:.1f} GiB"
     return f"{max(count / 2**20, 0):.0f} MiB"
+
+
+def describe_other_fetches(total: int, others: Mapping[str, int]) -> str:
+    """Return what of a download is not the model, such as `` (335 MiB for the pose estimator)``.
+
+    Args:
+        total: Bytes of the whole download.
+        others: Bytes of each part that is for something else, by what it is; empty for none.
+    """
+    if not others:
+        return ""
+    if total == sum(others.values()):
+        return f" for {' and '.join(others)}"
+    parts = [f"{describe_rough_bytes(count)} for {name}" for name, count in others.items()]
+    return f" ({', '.join(parts)})"
 
 
 def describe_rough_gib(gib: float) -> str:

@@ -10,12 +10,14 @@ from typing import Any, Final
 
 from tiomagic_domain.catalogue import ModelCard
 from tiomagic_domain.catalogue.kv_cache import CACHE_SETTING, IN_MAIN_MEMORY, ON_DEVICE
+from tiomagic_domain.catalogue.pose_parameters import FINDS_POSES
 from tiomagic_domain.ports.preflight import (
     PlanNeed,
     RunConditions,
     RunDevice,
     RunTime,
     TokenState,
+    WeightsOnDisk,
 )
 from tiomagic_domain.quantities import GIB
 from tiomagic_domain.weights.formats import read_quantization
@@ -23,11 +25,13 @@ from tiomagic_local.footprint.estimates import Estimate, find_estimate
 from tiomagic_local.options import LocalOptions
 from tiomagic_local.preflight.machine import MachineFacts
 from tiomagic_local.preflight.run_time import CORE_FLOPS, estimate_run_time, gpu_flops
-from tiomagic_local.preflight.stored_weights import StoredWeights, find_stored_weights
+from tiomagic_local.preflight.stored_weights import StoredWeights, find_stored_weights, free_bytes
 from tiomagic_local.runtime.memory_plan import RESERVE_GIB, Demand, MemoryPlan
 from tiomagic_local.runtime.quality import demand_in
 from tiomagic_local.torch_env.devices import group_members
 from tiomagic_local.weights.given_files import find_file_sizes
+from tiomagic_local.weights.hub_cache import HubCache
+from tiomagic_media.pose.models import count_missing_bytes
 
 OWN_SIZE: Final = 0.5
 """Weights of less than this part of the card's are those of a smaller model of the same kind."""
@@ -67,9 +71,10 @@ def look_ahead(
     needs = _needs_of(card, stored)
     known = find_estimate(card.name)
     chosen_by_hand = options.model_path is not None and stored.on_disk.fetch_bytes > 0
+    weights = _with_estimator(stored.on_disk) if settings.get(FINDS_POSES) else stored.on_disk
     return RunConditions(
         device=device,
-        weights=replace(stored.on_disk, blocked=OFFLINE) if is_offline() else stored.on_disk,
+        weights=replace(weights, blocked=OFFLINE) if is_offline() else weights,
         plans=_plans(card, settings, needs, device, find_file_sizes(card, settings, options)),
         main_memory_gib=machine.main_gib,
         free_main_memory_gib=machine.free_main_gib,
@@ -77,6 +82,24 @@ def look_ahead(
         time=_time(card, settings, needs, device, machine),
         tokens=(_hub_token(card, stored, options),),
         place="this machine",
+    )
+
+
+def _with_estimator(weights: WeightsOnDisk) -> WeightsOnDisk:
+    """Return the weights of a run with the pose estimator, if that is to be downloaded."""
+    missing = count_missing_bytes()
+    if not missing:
+        return weights
+    if not weights.fetch_bytes:
+        # It lies in the cache of the hub, wherever the model is.
+        cache = HubCache.of_client()
+        if cache is not None:
+            place, free = str(cache.root), free_bytes(cache.root)
+            weights = replace(weights, place=place, disk_free_bytes=free)
+    return replace(
+        weights,
+        total_bytes=weights.total_bytes + missing,
+        other_fetches={"the pose estimator": missing},
     )
 
 

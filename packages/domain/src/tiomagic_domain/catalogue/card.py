@@ -16,6 +16,7 @@ from tiomagic_domain.catalogue.licences import UNSTATED_TERMS, LicenceTerms, Ter
 from tiomagic_domain.catalogue.lora import Lora
 from tiomagic_domain.catalogue.pose_parameters import (
     CONTROL_ARGUMENT,
+    ControlKind,
     ControlWeights,
     PoseFacts,
 )
@@ -205,6 +206,12 @@ class ModelCard:
     def control_of(self, settings: Mapping[str, Any]) -> ControlWeights | None:
         """Return the LoRA for the control video of a call; None for a call without one."""
         return self.controls.get(str(settings.get(CONTROL_ARGUMENT)))
+
+    def finds_poses(self, arguments: Mapping[str, object]) -> bool:
+        """Return whether a call has skeletons found in a plain video, by the pose estimator."""
+        is_plain = arguments.get("guiding_video") is not None
+        has_edges = arguments.get(CONTROL_ARGUMENT) == ControlKind.EDGES
+        return self.skeletons is not None and is_plain and not has_edges
 
     def files_of(self, settings: Mapping[str, Any]) -> dict[str, GivenFile]:
         """Return the files that a call has in place of components, by component."""

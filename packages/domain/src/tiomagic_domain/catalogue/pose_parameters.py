@@ -113,6 +113,8 @@ def pace_parameter(pace: str, *, source: str) -> Parameter:
 
 
 CONTROL_ARGUMENT = "control"
+FINDS_POSES = "finds_poses"
+"""The setting by which a preflight knows that skeletons are to be found in a plain video."""
 
 
 class ControlKind(StrEnum):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 
@@ -48,6 +48,9 @@ class WeightsOnDisk:
     """True when each file's size is known; False for the model card's figure."""
     blocked: str = ""
     """Why nothing can be downloaded, for people; empty if it can."""
+    other_fetches: Mapping[str, int] = field(default_factory=dict)
+    """Bytes to download, among those of ``fetch_bytes``, for what is not the model itself; by what
+    it is for people, such as ``the pose estimator``."""
 
     @property
     def fetch_bytes(self) -> int:
@@ -64,6 +67,7 @@ class WeightsOnDisk:
             "place": self.place,
             "disk_free_bytes": self.disk_free_bytes,
             "blocked": self.blocked,
+            "other_fetches": dict(self.other_fetches),
         }
 
 

@@ -30,7 +30,14 @@ from tiomagic_domain.media import Media, VideoFile
 from tiomagic_domain.ports.preflight import RunConditions
 from tiomagic_domain.ports.rehearsal import Rehearsal
 from tiomagic_domain.progress import Preview, Progress
-from tiomagic_domain.schema.keyframes import FIRST, KEYFRAMES, LAST, PICTURE_FRAMES, KeyframeMoments
+from tiomagic_domain.schema.keyframes import (
+    FIRST,
+    KEYFRAMES,
+    LAST,
+    PICTURE_FRAMES,
+    KeyframeMoments,
+    find_end_frames,
+)
 from tiomagic_domain.schema.nested_media import argument_of
 
 
@@ -70,13 +77,16 @@ class Request:
         """The optional arguments that are not media, with every default and the seed.
 
         In place of keyframes it has the frames of all pictures, the ends included, as
-        ``picture_frames``: where they are changes what a run takes.
+        ``picture_frames``: where they are changes what a run takes. So it has with a last picture
+        of pose guidance.
         """
         left_out = {*CONTINUATION_ARGUMENTS, *map(argument_of, self.media)}
         plain = {k: v for k, v in self.job.optional_args.items() if k not in left_out}
         plain.pop(KEYFRAMES, None)
         if self._moments is not None:
             plain[PICTURE_FRAMES] = self._moments.picture_frames(self.job.arguments)
+        elif self.feature is Feature.POSE_GUIDANCE and LAST in self.media:
+            plain[PICTURE_FRAMES] = find_end_frames(self.job.arguments)
         return {**plain, **self.objects}
 
     @cached_property

@@ -30,6 +30,7 @@ from tiomagic_domain.quantities import (
     DAY_S,
     GIB,
     HOUR_S,
+    describe_other_fetches,
     describe_rough_bytes,
     describe_rough_duration,
     describe_rough_gib,
@@ -125,6 +126,7 @@ def _on_the_disk(conditions: RunConditions) -> Iterator[Check]:
         return
     about = "" if weights.is_exact else "about "
     need = f"{about}{describe_rough_bytes(weights.fetch_bytes)} of weights are to be downloaded"
+    need += describe_other_fetches(weights.fetch_bytes, weights.other_fetches)
     if weights.blocked:
         # Files of an unknown size may be fewer than the card says.
         fatal = weights.is_exact or not weights.here_bytes

@@ -213,6 +213,11 @@ class LaterPicture:
         return {"anyOf": [{"required": [LAST]}, some]}
 
 
+def find_end_frames(values: Mapping[str, Any]) -> list[int]:
+    """Return the frames of a first and a last picture, as ``KeyframeMoments.picture_frames``."""
+    return KeyframeMoments().picture_frames({**values, FIRST: True, LAST: True, KEYFRAMES: []})
+
+
 def keyframes_parameter(moments: KeyframeMoments, *, source: str) -> Parameter:
     """Return the parameter ``keyframes`` of a model that takes pictures between the ends.
 

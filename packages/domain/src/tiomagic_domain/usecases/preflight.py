@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from tiomagic_domain.advice import NextStep
 from tiomagic_domain.catalogue import ModelCard, models
+from tiomagic_domain.catalogue.pose_parameters import FINDS_POSES
 from tiomagic_domain.codes import ErrorCode
 from tiomagic_domain.errors import APIError, ConfigurationError, ProcessingError, TioMagicError
 from tiomagic_domain.jobs.job import JobQuery, JobStatus
@@ -114,10 +115,11 @@ class PreflightChecks:
         Raises:
             TioMagicError: when the provider cannot be built.
         """
+        needs = {FINDS_POSES: True} if request.card.finds_poses(request.job.arguments) else {}
         found = self.check_model(
             request.card,
             request.job.provider,
-            request.settings,
+            {**request.settings, **needs},
             with_measured=with_measured,
             cost=cost,
         )
@@ -125,15 +127,20 @@ class PreflightChecks:
             return found
         return replace(found, alternatives=tuple(self._alternatives(found, request)))
 
-    def check_models(self, cards: Iterable[ModelCard], provider: str) -> dict[str, Preflight]:
-        """Return what a run of each model would take with its defaults, by name.
+    def check_models(
+        self,
+        cards: Iterable[ModelCard],
+        provider: str,
+        settings: Mapping[str, Any] | None = None,
+    ) -> dict[str, Preflight]:
+        """Return what a run of each model would take with some settings, or its defaults, by name.
 
         Quick enough for a list of all models: it makes no request and reads no stored job.
 
         Raises:
             TioMagicError: when there is no such provider, or it cannot be built.
         """
-        return {card.name: self.check_model(card, provider) for card in cards}
+        return {card.name: self.check_model(card, provider, settings) for card in cards}
 
     def refuse_impossible(self, request: Request) -> Preflight:
         """Return what a request would take; raise if it cannot work, with what would.

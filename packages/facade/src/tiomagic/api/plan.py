@@ -64,9 +64,12 @@ def plan(
 
 
 def check_models(
-    session: Session, cards: Iterable[ModelCard], provider: str | None = None
+    session: Session,
+    cards: Iterable[ModelCard],
+    provider: str | None = None,
+    settings: Mapping[str, object] | None = None,
 ) -> dict[str, Preflight]:
-    """Return what a run of each model would take here, with its defaults, by the model's name.
+    """Return what a run of each model would take here, by the model's name.
 
     For a table of models or their cards on a page: ``fit`` (:class:`FitVerdict`), ``is_here``,
     ``fetch_bytes``, ``checks``; ``to_dict()`` has all of it as plain data. Makes no request and
@@ -76,6 +79,7 @@ def check_models(
         session: With the providers.
         cards: Of the models.
         provider: The provider's name; None for the configured one, or the default.
+        settings: Of the run; None for the model's defaults.
 
     Raises:
         TioMagicError: when the provider does not exist or cannot be built.
@@ -83,4 +87,4 @@ def check_models(
     name = provider or session.settings.provider or DEFAULT_PROVIDER
     session.check_provider(name)
     with redact_errors(lambda: session.settings.secrets):
-        return session.preflight.check_models(cards, name)
+        return session.preflight.check_models(cards, name, settings)

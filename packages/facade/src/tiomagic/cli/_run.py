@@ -98,7 +98,15 @@ def run_feature(
             _show_plan(output, tm, feature, name, arguments, recipe, forced=manner.force)
             return
         ask_for_consent(output, tm, [name])
-        announce_download(output, tm, name, quiet=manner.quiet, yes=manner.yes, force=manner.force)
+        announce_download(
+            output,
+            tm,
+            name,
+            quiet=manner.quiet,
+            yes=manner.yes,
+            force=manner.force,
+            arguments={**_arguments_of(recipe), **arguments},
+        )
         if shows_progress(manner):
             show_sizes(output, feature, name, arguments, recipe)
         call = _choose_call(tm, feature, name, source)
@@ -116,6 +124,11 @@ def _list_given(
     """Return the names of the arguments that replace those of a recipe."""
     given = {*more, *(name for name, text in options.items() if text is not None)}
     return given | {one.partition("=")[0].strip().replace("-", "_") for one in assignments or []}
+
+
+def _arguments_of(recipe: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Return the arguments of a recipe; none without one."""
+    return {} if recipe is None else {**recipe["required_args"], **recipe["optional_args"]}
 
 
 def _choose_call(tm: TioMagic, feature: str, model: str, source: str | None) -> Callable[..., Any]:

@@ -6,7 +6,8 @@ Downloads are large ones, and those of a recipe.
 from __future__ import annotations
 
 import sys
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
 import typer
@@ -71,6 +72,7 @@ def announce_download(
     yes: bool,
     force: bool,
     provider: str | None = None,
+    arguments: Mapping[str, object] = MappingProxyType({}),
 ) -> None:
     """Say what a run downloads first, and ask on a terminal if that is much.
 
@@ -84,6 +86,7 @@ def announce_download(
         yes: True when the command line has said yes.
         force: True when the run goes on also if it cannot work.
         provider: The provider's name; None for the configured one.
+        arguments: Of the call.
 
     Raises:
         typer.Exit: when the answer is no.
@@ -91,13 +94,15 @@ def announce_download(
     from tiomagic.api.plan import check_models  # noqa: PLC0415  # Not for --help.
     from tiomagic.display.plans import describe_weights  # noqa: PLC0415  # The same.
     from tiomagic_domain.catalogue import models  # noqa: PLC0415  # The same.
+    from tiomagic_domain.catalogue.pose_parameters import FINDS_POSES  # noqa: PLC0415  # The same.
     from tiomagic_domain.errors import TioMagicError  # noqa: PLC0415  # The same.
 
     card = models().get(model)
     if card is None:
         return
     try:
-        found = check_models(tm.session, [card], provider)[model]
+        needs = {FINDS_POSES: True} if card.finds_poses(arguments) else {}
+        found = check_models(tm.session, [card], provider, needs)[model]
     except TioMagicError:
         return  # The run itself says what is wrong.
     if not found.fetch_bytes or not (found.can_run or force):

@@ -10,6 +10,7 @@ from tiomagic.display.phrases.vocabulary import PYTHON_WORDS, Vocabulary
 from tiomagic_domain.advice import NextStep
 from tiomagic_domain.features import Feature
 from tiomagic_domain.quantities import (
+    describe_other_fetches,
     describe_rough_bytes,
     describe_rough_duration,
     describe_rough_gib,
@@ -78,9 +79,9 @@ def describe_weights(weights: Mapping[str, Any] | None) -> str | None:
     if not weights["fetch_bytes"]:
         return f"here, {describe_rough_bytes(weights['here_bytes'])}"
     about = "" if weights["is_exact"] else "about "
-    text = (
-        f"{about}{describe_rough_bytes(weights['fetch_bytes'])} to download to {weights['place']}"
-    )
+    text = f"{about}{describe_rough_bytes(weights['fetch_bytes'])} to download"
+    text += describe_other_fetches(weights["fetch_bytes"], weights["other_fetches"])
+    text += f" to {weights['place']}"
     if weights["disk_free_bytes"] is not None:
         text += f", where {describe_rough_bytes(weights['disk_free_bytes'])} are free"
     if weights["here_bytes"]:

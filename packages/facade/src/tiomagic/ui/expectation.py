@@ -9,7 +9,11 @@ from tiomagic.display.phrases.job_warnings import say_unknown_words
 from tiomagic.display.phrases.page import PAGE_WORDS
 from tiomagic.ui.form.shots import Shot
 from tiomagic.ui.models.facts import say_checks
-from tiomagic_domain.quantities import describe_rough_bytes, describe_rough_duration
+from tiomagic_domain.quantities import (
+    describe_other_fetches,
+    describe_rough_bytes,
+    describe_rough_duration,
+)
 
 if TYPE_CHECKING:
     from tiomagic.ui.form.expected_call import ExpectedCall
@@ -51,7 +55,9 @@ def _takes(found: Preflight, count: int) -> list[str]:
     """Return the download, the time and the price of a run."""
     parts = []
     if found.fetch_bytes:
-        parts.append(f"{describe_rough_bytes(found.fetch_bytes)} to download first")
+        others = found.conditions.weights and found.conditions.weights.other_fetches
+        named = describe_other_fetches(found.fetch_bytes, others or {})
+        parts.append(f"{describe_rough_bytes(found.fetch_bytes)} to download first{named}")
     if found.time is not None:
         each = " each" if count > 1 else ""
         parts.append(f"about {describe_rough_duration(found.time.seconds)}{each}")

@@ -41,7 +41,10 @@ DIGESTS = {
     DETECTOR_FILE: "7860ae79de6c89a3c1eb72ae9a2756c0ccfbe04b7791bb5880afabd97855a411",
     POSE_FILE: "724f4ff2439ed61afb86fb8a1951ec39c6220682803b4a8bd4f598cd913b1843",
 }
-"""SHA-256 of the files at the pinned commit: 217 MB and 134 MB, Apache-2.0."""
+"""SHA-256 of the files at the pinned commit, Apache-2.0."""
+
+SIZES = {DETECTOR_FILE: 217_000_000, POSE_FILE: 134_000_000}
+"""Bytes of the files, as the hub shows them: in whole megabytes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +74,22 @@ def find_pose_models(folder: Path | None = None) -> PoseModels:
     if folder is not None:
         return PoseModels(detector=_inside(folder, DETECTOR_FILE), pose=_inside(folder, POSE_FILE))
     return PoseModels(detector=_fetched(DETECTOR_FILE), pose=_fetched(POSE_FILE))
+
+
+def count_missing_bytes() -> int:
+    """Return the bytes that :func:`find_pose_models` would download. Makes no request."""
+    if os.environ.get(FOLDER_VARIABLE):
+        return 0
+    try:
+        from huggingface_hub import try_to_load_from_cache
+    except ImportError:
+        return sum(SIZES.values())
+    missing = [
+        name
+        for name in SIZES
+        if not isinstance(try_to_load_from_cache(REPOSITORY, name, revision=REVISION), str)
+    ]
+    return sum(SIZES[name] for name in missing)
 
 
 def _inside(folder: Path, name: str) -> Path:

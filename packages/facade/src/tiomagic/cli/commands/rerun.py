@@ -123,7 +123,10 @@ def _repeat(
         return
     ask_for_consent(out, tm, [name])
     quiet, yes, force = manner.quiet, manner.yes, manner.force
-    announce_download(out, tm, name, provider=asked, quiet=quiet, yes=yes, force=force)
+    given = {**recipe["required_args"], **recipe["optional_args"], **changes}
+    announce_download(
+        out, tm, name, provider=asked, quiet=quiet, yes=yes, force=force, arguments=given
+    )
     if shows_progress(manner):
         show_sizes(out, str(recipe["feature"]), name, changes, recipe)
     call = partial(

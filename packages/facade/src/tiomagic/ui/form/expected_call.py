@@ -11,9 +11,16 @@ from tiomagic.ui.form.fields import Field
 from tiomagic.ui.form.keyframe_rows import is_finished
 from tiomagic.ui.form.shots import GIVEN, URL_OF, Shot
 from tiomagic_domain.catalogue import ModelCard
+from tiomagic_domain.catalogue.pose_parameters import FINDS_POSES
 from tiomagic_domain.features import Feature
 from tiomagic_domain.requests.asked_sizes import hides_last_frame, resolve_asked_sizes
-from tiomagic_domain.schema.keyframes import FIRST, KEYFRAMES, LAST, PICTURE_FRAMES
+from tiomagic_domain.schema.keyframes import (
+    FIRST,
+    KEYFRAMES,
+    LAST,
+    PICTURE_FRAMES,
+    find_end_frames,
+)
 from tiomagic_domain.schema.parameter import UNSET
 
 
@@ -83,6 +90,10 @@ def describe_call(
     if schema.keyframes is not None:
         frames = schema.keyframes.picture_frames({**known, **_with_end(shot, pictures or {})})
         chosen[PICTURE_FRAMES] = frames
+    elif feature is Feature.POSE_GUIDANCE and LAST in (pictures or {}):
+        chosen[PICTURE_FRAMES] = find_end_frames(known)
+    if card.finds_poses({**known, **(pictures or {})}):
+        chosen[FINDS_POSES] = True
     hidden = overlap + (1 if hides_last_frame(card, GIVEN[shot]) else 0)
     return ExpectedCall(
         feature=feature, shot=shot, settings=chosen, known=known, hidden_frames=hidden
@@ -106,6 +117,8 @@ def _pictures_of(fields: list[Field], entered: Mapping[str, Any]) -> dict[str, A
         if one.is_media and (one.required or entered.get(one.name) or url):
             found[one.name] = True
         elif one.name == KEYFRAMES:
-            listed = collect_arguments([one], entered).get(KEYFRAMES, [])
+            # A file is as the browser names it: that it is there is enough.
+            named = {n: v.get("path") if isinstance(v, Mapping) else v for n, v in entered.items()}
+            listed = collect_arguments([one], named).get(KEYFRAMES, [])
             found[KEYFRAMES] = [keyframe for keyframe in listed if is_finished(keyframe)]
     return found

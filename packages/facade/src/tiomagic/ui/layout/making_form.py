@@ -248,7 +248,7 @@ def _settings(fields: Sequence[Field], entries: Sequence[Any]) -> list[Any]:
     """Return the entries that change what a run takes; a prompt does not."""
     kinds = [field.widget for field in fields for _ in field.entries]
     counted = {Widget.SLIDER, Widget.NUMBER, Widget.CHOICE, Widget.WORD_OR_OBJECT}
-    counted |= {Widget.KEYFRAMES, Widget.IMAGE}
+    counted |= {Widget.KEYFRAMES, Widget.IMAGE, Widget.VIDEO}
     return [entry for entry, kind in zip(entries, kinds, strict=True) if kind in counted]
 
 
