@@ -94,7 +94,10 @@ def draw_training_clip(rng: np.random.Generator, setup: Setup) -> np.ndarray:
     """
     kind = rng.uniform()
     figure = rng.uniform() < 0.35
-    scene = scenes.draw_scene(rng, figure=figure or kind > 0.88, free_colours=rng.uniform() < 0.25)
+    free = rng.uniform() < 0.25
+    scene = scenes.draw_scene(
+        rng, figure=figure or kind > 0.88, free_colours=free, lexicon=setup.lexicon
+    )
     if kind > 0.88:
         return render.render_skeleton(scene, setup.size, setup.frames)
     clip = render.render_clip(scene, setup.size, setup.frames)

@@ -23,6 +23,7 @@ from training.batches import WORDINGS
 from training.conditions import TASKS, Conditions
 from training.config import SETUPS, Setup
 from training.world import prompts, render, scenes
+from training.world.lexicon import Lexicon
 
 FIGURES = 0.35
 """Share of clips with a stick figure."""
@@ -83,17 +84,17 @@ def _arguments(argv: list[str] | None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-def _draw(rng: np.random.Generator) -> tuple[scenes.Scene, str]:
+def _draw(rng: np.random.Generator, lexicon: Lexicon) -> tuple[scenes.Scene, str]:
     """A scene and the task of which its own condition is."""
-    figure = rng.uniform() < FIGURES
-    scene = scenes.draw_scene(rng, figure=figure, free_colours=rng.uniform() < FREE_COLOURS)
+    figure, free = rng.uniform() < FIGURES, rng.uniform() < FREE_COLOURS
+    scene = scenes.draw_scene(rng, figure=figure, free_colours=free, lexicon=lexicon)
     weights = (0, 0.15, 0.15, 0.7) if figure else (0, 0.5, 0.5, 0)
     return scene, str(rng.choice(TASKS, p=weights))
 
 
 def _write_shard(args: argparse.Namespace, shard: int, conditions: Conditions) -> None:
     setup, rng = conditions.setup, np.random.default_rng((args.seed, shard))
-    drawn = [_draw(rng) for _ in range(args.shard)]
+    drawn = [_draw(rng, setup.lexicon) for _ in range(args.shard)]
     arrays: dict[str, list[np.ndarray]] = {"target": [], "own": [], "reference": []}
     for first in range(0, args.shard, args.batch):
         part = drawn[first : first + args.batch]
@@ -112,7 +113,7 @@ def _write_shard(args: argparse.Namespace, shard: int, conditions: Conditions) -
     notes = [
         {
             "task": task,
-            "words": [prompts.describe(scene, rng) for _ in range(WORDINGS)],
+            "words": [prompts.describe(scene, rng, lexicon=setup.lexicon) for _ in range(WORDINGS)],
             "scene": asdict(scene),
         }
         for scene, task in drawn

@@ -103,9 +103,8 @@ class _Maker:
 def _truth(note: dict, setup: Setup) -> np.ndarray:
     if "clip" in note["arrays"]:
         return note["arrays"]["clip"][note["index"]]
-    # JSON has no tuples, and a colour must be one.
-    scene = {k: tuple(v) if isinstance(v, list) else v for k, v in note["scene"].items()}
-    return render.render_clip(scenes.Scene(**scene), setup.size, setup.frames)
+    scene = scenes.Scene.from_dict(note["scene"])
+    return render.render_clip(scene, setup.size, setup.frames)
 
 
 def _choose(folder: Path, count: int, rng: np.random.Generator) -> list[dict]:

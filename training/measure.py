@@ -8,8 +8,7 @@ from functools import cache
 import numpy as np
 
 from training.world import figures, shapes
-from training.world.palette import COLOURS
-from training.world.scenes import DIRECTIONS, FIGURE, SHAPES
+from training.world.lexicon import DIRECTIONS, FIGURE, FIRST, ICONS, SHAPES, Lexicon
 
 _DISTINCT = 70
 """Distance in RGB from the background at which a pixel belongs to the object."""
@@ -37,11 +36,53 @@ def object_colour(frames: np.ndarray) -> np.ndarray | None:
     return np.median(pixels, axis=0) if len(pixels) >= 10 * len(frames) else None
 
 
-def nearest_colour(rgb: np.ndarray | None) -> str | None:
+def nearest_colour(rgb: np.ndarray | None, lexicon: Lexicon = FIRST) -> str | None:
     """Name of the nearest colour of the palette."""
+    colours = lexicon.colours
     if rgb is None:
         return None
-    return min(COLOURS, key=lambda name: np.linalg.norm(np.asarray(COLOURS[name]) - rgb))
+    return min(colours, key=lambda name: np.linalg.norm(np.asarray(colours[name]) - rgb))
+
+
+def edge_width(frames: np.ndarray) -> float:
+    """Median width in pixels over which a square's edge goes from 10 to 90 %, NaN without one.
+
+    Looks along the rows and columns through the middle half of an object that stands nearly
+    upright. A drawn picture has 1.5: its edge pixels are smooth, and values between two pixels
+    are taken from the line that joins them.
+    """
+    colour = object_colour(frames)
+    widths: list[float] = []
+    if colour is not None:
+        for frame in frames:
+            background = background_of(frame)
+            way = colour - background
+            share = (frame.astype(float) - background) @ way / (way @ way)
+            for plane in (share, share.T):
+                widths += [w for line in _through_the_middle(plane) for w in _rises(line)]
+    return float(np.median(widths)) if widths else float("nan")
+
+
+def _through_the_middle(share: np.ndarray) -> np.ndarray:
+    inside = np.flatnonzero((share > 0.5).any(axis=1))
+    if len(inside) < 8:
+        return share[:0]
+    quarter = len(inside) // 4
+    return share[inside[quarter] : inside[-quarter]]
+
+
+def _rises(line: np.ndarray) -> list[float]:
+    """Widths of the first rise from either end, where both of its ends are in the picture."""
+    widths = []
+    for values in (line, line[::-1]):
+        high = int(np.argmax(values >= 0.9))
+        below = np.flatnonzero(values[:high] <= 0.1)
+        if high and len(below):
+            low = int(below[-1])
+            start = low + (0.1 - values[low]) / (values[low + 1] - values[low])
+            end = high - (values[high] - 0.9) / (values[high] - values[high - 1])
+            widths.append(float(end - start))
+    return widths
 
 
 def centres(frames: np.ndarray) -> np.ndarray:
@@ -104,12 +145,12 @@ def _normalised(mask: np.ndarray) -> np.ndarray | None:
 def _templates() -> dict[str, np.ndarray]:
     """For each shape its normalised masks in several turns or stances."""
     found: dict[str, np.ndarray] = {}
-    for shape in SHAPES:
+    for shape in (*SHAPES, *ICONS):
         masks = []
         for angle in np.linspace(0, 2 * np.pi, 48, endpoint=False):
             picture, draw = shapes.canvas(96, (0, 0, 0))
-            shapes.draw_shape(draw, 96, shape, (0.5, 0.5), 0.25, angle, (255, 255, 255))
-            masks.append(_normalised(shapes.to_pixels(picture)[..., 0] > 127))
+            shapes.draw_shape(draw, shape, (0.5, 0.5), 0.25, angle, (255, 255, 255))
+            masks.append(_normalised(shapes.to_pixels(picture, 96)[..., 0] > 127))
         found[shape] = np.stack(masks)
     arms = [(a, b) for a in (0.2, 0.5, 1.4, 2.3) for b in (0.2, 0.5, 1.4, 2.5)]
     stances = []
@@ -117,29 +158,30 @@ def _templates() -> dict[str, np.ndarray]:
         limbs = figures.NEUTRAL | {"r_arm": (a, a), "l_arm": (b, b)}
         picture, draw = shapes.canvas(96, (0, 0, 0))
         pose = figures.joints(limbs) * figures.HEIGHT + 0.5
-        figures.draw_figure(draw, 96, pose, (255, 255, 255))
-        stances.append(_normalised(shapes.to_pixels(picture)[..., 0] > 127))
+        figures.draw_figure(draw, pose, (255, 255, 255))
+        stances.append(_normalised(shapes.to_pixels(picture, 96)[..., 0] > 127))
     found[FIGURE] = np.stack(stances)
     return found
 
 
-def shape_scores(frames: np.ndarray) -> dict[str, float]:
-    """How well each of the five shapes fits: mean over frames of the best overlap."""
-    totals = dict.fromkeys((*SHAPES, FIGURE), 0.0)
+def shape_scores(frames: np.ndarray, lexicon: Lexicon = FIRST) -> dict[str, float]:
+    """How well each shape and the figure fit: mean over frames of the best overlap."""
+    totals = dict.fromkeys((*lexicon.shapes, FIGURE), 0.0)
     for frame in frames:
         mask = _normalised(object_mask(frame))
         if mask is None:
             continue
-        for shape, masks in _templates().items():
+        for shape in totals:
+            masks = _templates()[shape]
             both = (masks & mask).sum((1, 2))
             either = (masks | mask).sum((1, 2))
             totals[shape] += float((both / either).max()) / len(frames)
     return totals
 
 
-def best_shape(frames: np.ndarray) -> str | None:
-    """Name of the shape that fits best, None where nothing is seen."""
-    scores = shape_scores(frames[::4])
+def best_shape(frames: np.ndarray, lexicon: Lexicon = FIRST, every: int = 4) -> str | None:
+    """Name of the shape that fits best in every n-th frame, None where nothing is seen."""
+    scores = shape_scores(frames[::every], lexicon)
     best = max(scores, key=scores.__getitem__)
     return best if scores[best] > 0.3 else None
 

@@ -16,6 +16,7 @@ from training import text
 from training.config import SETUPS, Setup
 from training.transformer import Model, load_frozen
 from training.world import prompts
+from training.world.lexicon import FIRST, Lexicon
 
 
 def build_pipeline(work: Path, name: str, setup: Setup, vae: str = "vae") -> WanVACEPipeline:
@@ -39,7 +40,7 @@ def build_pipeline(work: Path, name: str, setup: Setup, vae: str = "vae") -> Wan
     )
 
 
-def write(pipeline: WanVACEPipeline, folder: Path) -> None:
+def write(pipeline: WanVACEPipeline, folder: Path, lexicon: Lexicon = FIRST) -> None:
     """Write the folder anew, with the words it knows beside it."""
     if folder.exists():
         shutil.rmtree(folder)
@@ -47,7 +48,7 @@ def write(pipeline: WanVACEPipeline, folder: Path) -> None:
     pipeline.transformer.half()
     pipeline.save_pretrained(folder)
     _forget_paths(folder)
-    words = {"version": 1, "words": prompts.vocabulary()}
+    words = {"version": 1, "words": prompts.vocabulary(lexicon)}
     (folder / "vocabulary.json").write_text(json.dumps(words, indent=0) + "\n")
     size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
     print(f"{folder}: {size / 2**20:.1f} MiB")
@@ -70,7 +71,8 @@ def main() -> None:
     parser.add_argument("--vae", default="vae", help="folder in WORK, `vae_on` after `decoder`")
     parser.add_argument("--to", type=Path, required=True)
     args = parser.parse_args()
-    write(build_pipeline(args.work, args.name, SETUPS[args.setup], args.vae), args.to)
+    setup = SETUPS[args.setup]
+    write(build_pipeline(args.work, args.name, setup, args.vae), args.to, setup.lexicon)
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ PAD, END, UNKNOWN = "<pad>", "</s>", "<unk>"
 
 def build_tokenizer(setup: Setup) -> PreTrainedTokenizerFast:
     """Build the tokenizer in memory: lower case, one token a word, `</s>` at the end."""
-    words = [PAD, END, UNKNOWN, *prompts.vocabulary()]
+    words = [PAD, END, UNKNOWN, *prompts.vocabulary(setup.lexicon)]
     tokenizer = Tokenizer(
         models.WordLevel({word: index for index, word in enumerate(words)}, unk_token=UNKNOWN)
     )

@@ -176,7 +176,9 @@ def _clip_psnr(
     if mixed:
         clip = ae.draw_training_clip(rng, setup)
     else:
-        scene = ae.scenes.draw_scene(rng, figure=rng.uniform() < 0.35, held_out=True)
+        scene = ae.scenes.draw_scene(
+            rng, figure=rng.uniform() < 0.35, held_out=True, lexicon=setup.lexicon
+        )
         clip = ae.render.render_clip(scene, setup.size, setup.frames)
     x = ae.to_tensor(clip[None]).to(device)
     y = vae.decode(vae.encode(x).latent_dist.mode()).sample
@@ -190,7 +192,7 @@ def latent_statistics(
     """Mean and standard deviation of each latent channel over clips of the world."""
     rng, latents = np.random.default_rng(HELD_OUT_SEED + 1), []
     for _ in range(count):
-        scene = ae.scenes.draw_scene(rng, figure=rng.uniform() < 0.3)
+        scene = ae.scenes.draw_scene(rng, figure=rng.uniform() < 0.3, lexicon=setup.lexicon)
         clip = ae.render.render_clip(scene, setup.size, setup.frames)
         latents.append(vae.encode(ae.to_tensor(clip[None]).to(device)).latent_dist.mode().cpu())
     z = torch.cat(latents).transpose(0, 1).flatten(1)

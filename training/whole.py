@@ -9,14 +9,14 @@ from types import MethodType
 
 import torch
 from diffusers import AutoencoderKLWan
-from diffusers.models.autoencoders.autoencoder_kl_wan import WanRMS_norm
+from diffusers.models.autoencoders.autoencoder_kl_wan import WanRMS_norm, patchify, unpatchify
 from torch import nn
 
 
 def encode(vae: AutoencoderKLWan, x: torch.Tensor) -> torch.Tensor:
     """Mean latents (B, z, t, h, w) of clips (B, 3, T, H, W) in -1..1, T = 4k + 1."""
     encoder = vae.encoder
-    x = encoder.conv_in(x)
+    x = encoder.conv_in(patchify(x, patch_size=vae.config.patch_size or 1))
     for block in encoder.down_blocks:
         shortcut = block.avg_shortcut(x)
         for resnet in block.resnets:
@@ -43,7 +43,8 @@ def decode(vae: AutoencoderKLWan, z: torch.Tensor) -> torch.Tensor:
             x = _up(block.upsampler, x)
         if shortcut is not None:
             x = x + shortcut
-    return decoder.conv_out(decoder.nonlinearity(decoder.norm_out(x)))
+    x = decoder.conv_out(decoder.nonlinearity(decoder.norm_out(x)))
+    return unpatchify(x, patch_size=vae.config.patch_size or 1)
 
 
 def _down(layer: nn.Module, x: torch.Tensor) -> torch.Tensor:

@@ -8,7 +8,6 @@ import numpy as np
 from PIL import ImageDraw
 
 from training.world.scenes import Scene
-from training.world.shapes import OVERSAMPLE
 
 HEIGHT = 0.7
 """Height of a figure as a fraction of the frame's side."""
@@ -97,22 +96,22 @@ def neutral_pose() -> np.ndarray:
     return joints(NEUTRAL) * HEIGHT + 0.5
 
 
-def draw_figure(draw: ImageDraw.ImageDraw, size: int, pose: np.ndarray, rgb: tuple) -> None:
+def draw_figure(draw: ImageDraw.ImageDraw, pose: np.ndarray, rgb: tuple) -> None:
     """Draw the figure itself: a round head and thick limbs of one colour."""
-    points = pose * size * OVERSAMPLE
-    width = int(0.08 * size * OVERSAMPLE)
+    side = draw.im.size[0]
+    points, width = pose * side, int(0.08 * side)
     for a, b in BONES:
         draw.line([tuple(points[a]), tuple(points[b])], fill=rgb, width=width)
     for x, y in points:
         draw.ellipse([x - width / 2, y - width / 2, x + width / 2, y + width / 2], fill=rgb)
     draw.line([tuple(points[8]), tuple(points[11])], fill=rgb, width=width)
-    (x, y), head = points[0], 0.09 * size * OVERSAMPLE
+    (x, y), head = points[0], 0.09 * side
     draw.ellipse([x - head, y - head, x + head, y + head], fill=rgb)
 
 
-def draw_skeleton(draw: ImageDraw.ImageDraw, size: int, pose: np.ndarray) -> None:
+def draw_skeleton(draw: ImageDraw.ImageDraw, pose: np.ndarray) -> None:
     """Draw the OpenPose skeleton that belongs on a black picture."""
-    points = pose * size * OVERSAMPLE
-    width = int(0.05 * size * OVERSAMPLE)
+    side = draw.im.size[0]
+    points, width = pose * side, int(0.05 * side)
     for (a, b), rgb in zip(BONES, BONE_COLOURS, strict=True):
         draw.line([tuple(points[a]), tuple(points[b])], fill=rgb, width=width)

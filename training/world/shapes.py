@@ -1,9 +1,18 @@
-"""Plain shapes as pixels, smooth at the edges."""
+"""Shapes and icons as pixels, smooth at the edges."""
 
 import numpy as np
 from PIL import Image, ImageDraw
 
-OVERSAMPLE = 4
+from training.world import icons
+from training.world.lexicon import ICONS
+
+MASTER = 512
+"""Side of the canvas behind a frame of 64 or of 128 pixels: both show exactly the same scene."""
+
+
+def oversample(size: int) -> int:
+    """Pixels of the canvas for one of a frame, in each direction: at least four."""
+    return max(4, MASTER // size)
 
 
 def outline(shape: str, angle: float) -> np.ndarray:
@@ -21,27 +30,40 @@ def outline(shape: str, angle: float) -> np.ndarray:
     return np.stack([np.cos(turns + angle), np.sin(turns + angle)], axis=1) * radii[:, None]
 
 
+def parts(shape: str, angle: float, *, mirrored: bool = False) -> list[icons.Part]:
+    """Filled outlines and holes of a shape or an icon, turned by an angle in radians."""
+    if shape not in ICONS:
+        return [(outline(shape, angle), True)]
+    turn = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
+    flip = np.array([-1 if mirrored else 1, 1])
+    return [(points * flip @ turn, filled) for points, filled in icons.icon(shape)]
+
+
 def canvas(size: int, rgb: tuple[int, int, int]) -> tuple[Image.Image, ImageDraw.ImageDraw]:
-    """A plain picture to draw on, `OVERSAMPLE` times larger than the frame."""
-    picture = Image.new("RGB", (size * OVERSAMPLE, size * OVERSAMPLE), rgb)
+    """A plain picture to draw on, `oversample` times larger than the frame."""
+    side = size * oversample(size)
+    picture = Image.new("RGB", (side, side), rgb)
     return picture, ImageDraw.Draw(picture)
 
 
-def to_pixels(picture: Image.Image) -> np.ndarray:
+def to_pixels(picture: Image.Image, size: int) -> np.ndarray:
     """Frame of uint8, (H, W, 3)."""
-    return np.asarray(picture.reduce(OVERSAMPLE))
+    return np.asarray(picture.reduce(oversample(size)))
 
 
 def draw_shape(
     draw: ImageDraw.ImageDraw,
-    size: int,
     shape: str,
     centre: tuple,
     radius: float,
     angle: float,
     rgb: tuple,
+    hole: tuple = (0, 0, 0),
+    *,
+    mirrored: bool = False,
 ) -> None:
     """Draw a filled shape; centre and radius are fractions of the frame's side."""
-    scale = size * OVERSAMPLE
-    points = (outline(shape, angle) * radius + np.asarray(centre)) * scale
-    draw.polygon([tuple(p) for p in points], fill=rgb)
+    side = draw.im.size[0]
+    for corners, filled in parts(shape, angle, mirrored=mirrored):
+        points = (corners * radius + np.asarray(centre)) * side
+        draw.polygon([tuple(p) for p in points], fill=rgb if filled else hole)

@@ -1,0 +1,150 @@
+"""Twice the pixels and more words from trained weights: all of it begins as what it was.
+
+autoencoder   `grow_vae`: the encoder sees the picture averaged over 2 x 2 pixels, and the decoder
+              shows each old pixel as 2 x 2 equal ones, with twice the channels to learn with
+transformer   `grow_transformer`: masks of 8 x 8 in place of 4 x 4 pixels a latent
+words         `grow_words`: rows for words that follow the old ones
+
+`python -m training.grow --help` writes a whole pipeline folder.
+"""
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from diffusers import AutoencoderKLWan, WanVACEPipeline, WanVACETransformer3DModel
+from diffusers.models.autoencoders.autoencoder_kl_wan import WanAttentionBlock, WanRMS_norm
+from torch import nn
+from transformers import UMT5EncoderModel
+
+from training import ship, text
+from training.config import SETUPS, Setup
+
+NEW_COLUMNS = 0.5
+"""Size of the weights that read new channels, as a share of those that read old ones."""
+
+
+def grow_vae(old: AutoencoderKLWan, setup: Setup) -> AutoencoderKLWan:
+    """The autoencoder of `setup` that begins as `old` between a halving and a doubling."""
+    config = {k: v for k, v in old.config.items() if not k.startswith("_")} | setup.vae
+    new = AutoencoderKLWan(**config).to(next(old.parameters()).device)
+    pixels = new.config.in_channels // old.config.in_channels
+    for name in ("encoder", "quant_conv", "post_quant_conv"):
+        states = getattr(old, name).state_dict()
+        if name == "encoder":
+            states["conv_in.weight"] = _spread_inputs(states["conv_in.weight"], pixels)
+        getattr(new, name).load_state_dict(states)
+    _widen(old.decoder, new.decoder, pixels)
+    return new.eval()
+
+
+def _spread_inputs(weight: torch.Tensor, pixels: int) -> torch.Tensor:
+    """Read the mean of a patch: channels are ordered (colour, pixel)."""
+    return weight.repeat_interleave(pixels, dim=1) / pixels
+
+
+@torch.no_grad()
+def _widen(old: nn.Module, new: nn.Module, pixels: int) -> None:
+    """Give a decoder more channels, all zero at first, and `pixels` equal pixels for each."""
+    modules = dict(old.named_modules())
+    for name, module in new.named_modules():
+        before = modules[name]
+        if isinstance(module, WanRMS_norm):
+            # The norm divides by the mean square, and half of the channels are now zero.
+            share = (before.gamma.shape[0] / module.gamma.shape[0]) ** 0.5
+            module.gamma.fill_(float(before.gamma.abs().mean()) * share)
+            module.gamma[: before.gamma.shape[0]] = before.gamma * share
+        elif isinstance(module, nn.Conv2d | nn.Conv3d):
+            # The last one makes the pixels of a patch, ordered as `_spread_inputs` has them.
+            groups = 3 if name.endswith("to_qkv") else 2 if name.endswith("time_conv") else 1
+            of = (lambda t: t.repeat_interleave(pixels, dim=0)) if name == "conv_out" else None
+            _widen_convolution(before, module, groups, of or (lambda t: t))
+    for name, module in new.named_modules():
+        if isinstance(module, WanAttentionBlock):
+            # Attention divides by the root of the width.
+            width, before = module.norm.gamma.shape[0], modules[name].norm.gamma.shape[0]
+            for part in (module.to_qkv.weight, module.to_qkv.bias):
+                part[:width] *= (width / before) ** 0.5
+
+
+def _widen_convolution(
+    old: nn.Module, new: nn.Module, groups: int, of: Callable[[torch.Tensor], torch.Tensor]
+) -> None:
+    """Old outputs as they were, new ones zero; what reads new inputs starts small, not at zero."""
+    weight, bias = of(old.weight), of(old.bias)
+    rows, columns = weight.shape[0] // groups, weight.shape[1]
+    new.bias.zero_()
+    new.weight.normal_(std=NEW_COLUMNS * float(weight.std()))
+    into = new.weight.view(groups, -1, *new.weight.shape[1:])
+    into[:, rows:] = 0
+    into[:, :rows, :columns] = weight.view(groups, rows, *weight.shape[1:])
+    new.bias.view(groups, -1)[:, :rows] = bias.view(groups, rows)
+
+
+@torch.no_grad()
+def grow_transformer(old: WanVACETransformer3DModel, setup: Setup) -> WanVACETransformer3DModel:
+    """The transformer of `setup` that gives the same latents wherever a frame's mask is one value.
+
+    The pipeline folds the mask of 8 x 8 pixels of a latent into 64 channels ordered (row, column),
+    where it folded 4 x 4 into 16. Each old weight is spread over its four successors.
+    """
+    side = setup.vae["scale_factor_spatial"]
+    controls = 2 * setup.z_dim
+    config = {k: v for k, v in old.config.items() if not k.startswith("_")}
+    before = round((old.config.vace_in_channels - controls) ** 0.5)
+    new = WanVACETransformer3DModel(**config | {"vace_in_channels": controls + side**2})
+    states = old.state_dict()
+    weight = states["vace_patch_embedding.weight"]
+    fold = weight[:, controls:].unflatten(1, (before, before))
+    times = side // before
+    fold = fold.repeat_interleave(times, dim=1).repeat_interleave(times, dim=2) / times**2
+    states["vace_patch_embedding.weight"] = torch.cat(
+        [weight[:, :controls], fold.flatten(1, 2)], dim=1
+    )
+    new.load_state_dict(states)
+    return new.eval()
+
+
+@torch.no_grad()
+def grow_words(old: UMT5EncoderModel, count: int) -> UMT5EncoderModel:
+    """The encoder of `count` words. The old ones, which come first, keep their rows.
+
+    A new row is a random one of the old rows' mean and spread, so that it already is as far from
+    all others as they are from each other.
+    """
+    config = type(old.config).from_dict(old.config.to_dict() | {"vocab_size": count})
+    new, states = UMT5EncoderModel(config), old.state_dict()
+    tables = ("shared.weight", "embed_tokens.weight")
+    for name in [name for name in states if name.endswith(tables)]:
+        rows = states[name]
+        shape = (count - len(rows), rows.shape[1])
+        noise = torch.randn(shape, generator=torch.Generator().manual_seed(0))
+        states[name] = torch.cat([rows, rows.mean(0) + noise.to(rows) * rows.std(0)])
+    new.load_state_dict(states)
+    return new.eval()
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Read a pipeline folder of the small setup, write that of the grown one."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--setup", choices=SETUPS, default="grown")
+    parser.add_argument("--work", type=Path, required=True, help="folder for `vae` and `grown`")
+    parser.add_argument("--model", type=Path, required=True, help="pipeline folder to grow")
+    args = parser.parse_args(argv)
+    setup = SETUPS[args.setup]
+    old = WanVACEPipeline.from_pretrained(args.model, dtype=torch.float32)
+    tokenizer = text.build_tokenizer(setup)
+    pipeline = WanVACEPipeline(
+        tokenizer=tokenizer,
+        text_encoder=grow_words(old.text_encoder, len(tokenizer)),
+        vae=grow_vae(old.vae, setup),
+        transformer=grow_transformer(old.transformer, setup),
+        scheduler=old.scheduler,
+    )
+    ship.write(pipeline, args.work / "grown", setup.lexicon)
+    pipeline.vae.save_pretrained(args.work / "vae")
+
+
+if __name__ == "__main__":
+    main()
