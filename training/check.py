@@ -11,6 +11,7 @@ import platform
 import statistics
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,23 +19,31 @@ import torch
 from diffusers import AutoencoderKLWan
 from PIL import Image
 
-from training import measure, vae
+from training import measure, sharpness, vae
 from training.autoencoder import psnr
 from training.config import SETUPS, Setup
 from training.sample import GUIDANCE, STEPS, Sampler
 from training.world import prompts, render, scenes
+from training.world.lexicon import FIRST, SHAPES, Lexicon
 
 SEED = 77_000
 Make = Callable[..., np.ndarray]
 
 
-def _scene(rng: np.random.Generator, *, figure: bool, directed: bool) -> scenes.Scene:
+def _scene(
+    rng: np.random.Generator, *, figure: bool, directed: bool, lexicon: Lexicon = FIRST
+) -> scenes.Scene:
     """A held-out scene; `directed` asks for one that moves somewhere."""
     while True:
-        scene = scenes.draw_scene(rng, figure=figure, held_out=True)
+        scene = scenes.draw_scene(rng, figure=figure, held_out=True, lexicon=lexicon)
         moves = scene.motion in scenes.DIRECTIONS or scene.motion.startswith("walk")
         if moves or not directed:
             return scene
+
+
+def _plain(setup: Setup) -> Lexicon:
+    """One object at its usual pace: what can be measured of a clip that begins with a picture."""
+    return replace(setup.lexicon, pairs=0.0, paced=0.0)
 
 
 def _direction(scene: scenes.Scene) -> str:
@@ -43,22 +52,23 @@ def _direction(scene: scenes.Scene) -> str:
 
 def check_text(
     make: Make,
-    setup: Setup,  # noqa: ARG001 - all checks are called in one way
+    setup: Setup,
     count: int,
 ) -> tuple[dict, list[np.ndarray]]:
     """Colour, direction and shape of clips made from words alone; one in five is a figure."""
     rng, clips, rows = np.random.default_rng(SEED), [], []
     for index in range(count):
-        scene = _scene(rng, figure=index % 5 == 4, directed=True)
-        words = prompts.describe(scene, rng, complete=True)
+        scene = _scene(rng, figure=index % 5 == 4, directed=True, lexicon=setup.lexicon)
+        words = prompts.describe(scene, rng, complete=True, lexicon=setup.lexicon)
         clip = make("text_to_video", words, SEED + index)
         clips.append(clip)
+        seen = measure.object_colour(clip)
         rows.append(
             {
                 "prompt": words,
-                "colour": measure.nearest_colour(measure.object_colour(clip)) == scene.colour,
+                "colour": measure.nearest_colour(seen, setup.lexicon) == scene.colour,
                 "direction": measure.direction(clip) == _direction(scene),
-                "shape": measure.best_shape(clip) == scene.shape,
+                "shape": measure.best_shape(clip, setup.lexicon) == scene.shape,
                 "figure": scene.shape == scenes.FIGURE,
             }
         )
@@ -72,10 +82,14 @@ def check_image(make: Make, setup: Setup, count: int) -> tuple[dict, list[np.nda
     rng, clips, rows = np.random.default_rng(SEED + 1), [], []
     for index in range(count):
         scene = scenes.draw_scene(
-            rng, figure=index % 5 == 4, held_out=True, free_colours=index % 2 == 1
+            rng,
+            figure=index % 5 == 4,
+            held_out=True,
+            free_colours=index % 2 == 1,
+            lexicon=_plain(setup),
         )
         picture = render.render_frame(scene, setup.size, 0.0)
-        words = prompts.describe(scene, rng, complete=True)
+        words = prompts.describe(scene, rng, complete=True, lexicon=setup.lexicon)
         clip = make("image_to_video", words, SEED + index, pictures=[picture])
         clips.append(clip)
         seen = measure.object_colour(clip[4:])
@@ -97,9 +111,9 @@ def check_interpolate(make: Make, setup: Setup, count: int) -> tuple[dict, list[
     """Both end frames, and whether the object goes straight from one to the other."""
     rng, clips, rows = np.random.default_rng(SEED + 2), [], []
     for index in range(count):
-        scene = _scene(rng, figure=index % 5 == 4, directed=True)
+        scene = _scene(rng, figure=index % 5 == 4, directed=True, lexicon=setup.lexicon)
         ends = [render.render_frame(scene, setup.size, u) for u in (0.0, 1.0)]
-        words = prompts.describe(scene, rng, complete=True)
+        words = prompts.describe(scene, rng, complete=True, lexicon=setup.lexicon)
         clip = make("interpolate", words, SEED + index, pictures=ends)
         clips.append(clip)
         rows.append(
@@ -122,10 +136,12 @@ def check_pose(make: Make, setup: Setup, count: int) -> tuple[dict, list[np.ndar
     """Figure on the skeleton, in the reference's colour; half of the colours have no name."""
     rng, clips, rows = np.random.default_rng(SEED + 3), [], []
     for index in range(count):
-        scene = scenes.draw_scene(rng, figure=True, held_out=True, free_colours=index % 2 == 1)
+        scene = scenes.draw_scene(
+            rng, figure=True, held_out=True, free_colours=index % 2 == 1, lexicon=setup.lexicon
+        )
         skeleton = render.render_skeleton(scene, setup.size, setup.frames)
         reference = render.render_reference(scene, setup.size)
-        words = prompts.describe(scene, rng, complete=True)
+        words = prompts.describe(scene, rng, complete=True, lexicon=setup.lexicon)
         clip = make("pose_guidance", words, SEED + index, pictures=[reference], skeleton=skeleton)
         clips.append(clip)
         wanted = render.render_clip(scene, setup.size, setup.frames)
@@ -146,11 +162,28 @@ def check_pose(make: Make, setup: Setup, count: int) -> tuple[dict, list[np.ndar
     }, clips
 
 
+def check_spin(make: Make, setup: Setup, count: int) -> tuple[dict, list[np.ndarray]]:
+    """Spinning triangles, squares and stars: the share whose shape is seen in every frame."""
+    rng, clips, rows = np.random.default_rng(SEED + 4), [], []
+    while len(clips) < count:
+        scene = scenes.draw_scene(rng, held_out=None, lexicon=setup.lexicon)
+        if scene.motion != "spin" or scene.shape not in SHAPES or scene.other is not None:
+            continue
+        words = prompts.describe(scene, rng, complete=True, lexicon=setup.lexicon)
+        clip = make("text_to_video", words, SEED + len(clips))
+        clips.append(clip)
+        seen = [measure.best_shape(frame[None], setup.lexicon) == scene.shape for frame in clip]
+        rows.append({"prompt": words, "every_frame": all(seen), "frames": float(np.mean(seen))})
+    shares = {name: _share(rows, name) for name in ("every_frame", "frames")}
+    return {**shares, "clips": rows}, clips
+
+
 CHECKS = {
     "text_to_video": check_text,
     "image_to_video": check_image,
     "interpolate": check_interpolate,
     "pose_guidance": check_pose,
+    "spin": check_spin,
 }
 
 
@@ -174,7 +207,7 @@ def _machine() -> str:
 
 
 def run(make: Make, setup: Setup, count: int, sheets: Path | None) -> Iterator[tuple[str, dict]]:
-    """All four checks; contact sheets of the first clips go into `sheets`."""
+    """All checks; contact sheets of the first clips go into `sheets`."""
     for name, check in CHECKS.items():
         begun = time.monotonic()
         result, clips = check(make, setup, count if name == "text_to_video" else round(count * 0.4))
@@ -226,7 +259,8 @@ def main() -> None:
     make, facts = _of_tm(args) if args.through_tm else _of_folder(args, setup)
     autoencoder = AutoencoderKLWan.from_pretrained(args.folder / "vae").to(args.device)
     quality = vae.held_out_psnr(autoencoder, setup, args.count // 4, args.device)
-    result = {"machine": _machine(), **facts, "vae_psnr": quality}
+    figures, _ = sharpness.run(autoencoder, setup, args.count // 10, args.device)
+    result = {"machine": _machine(), **facts, "vae_psnr": quality, "autoencoder": figures}
     print(result, flush=True)
     for name, figures in run(make, setup, args.count, args.sheets):
         result[name] = figures

@@ -9,6 +9,7 @@ of their own. What counts is the object, a tenth of the picture or less, its col
 
 import argparse
 import math
+import sys
 import time
 from pathlib import Path
 
@@ -35,8 +36,6 @@ COLOUR_WEIGHT = 1.0
 """Weight of the object's mean colour, which a pale limb misses and a shifted one does not."""
 EDGE_WEIGHT = 1.0
 """Weight of the differences between neighbours, which a soft edge has wrong on both sides."""
-LATENT_WEIGHT = 1.0
-"""Weight of how far a trained encoder's latents are from the old ones, in their own spread."""
 CROP_LATENTS, CROP_RIM = 10, 1
 """Latents of a crop in each direction, and how many at its rim only give what is around."""
 SAVE_EVERY_S = 120
@@ -167,20 +166,23 @@ class Trainer:
         level = self.args.noise * torch.rand((len(z), 1, 1, 1, 1), generator=self.generator)
         return z + level * torch.randn(z.shape, generator=self.generator)
 
-    def _encode(self, x: torch.Tensor, old: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    def _encode(
+        self, x: torch.Tensor, old: torch.Tensor, counted: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
         """The encoder's own latents, with noise, and their mean square distance from the old."""
         z = whole.encode(self.vae, x.contiguous(memory_format=torch.channels_last_3d)).float()
-        drift = ((z - old) / self.std).square().mean()
+        scale = x.shape[-1] // z.shape[-1]
+        drift = ((z - old) / self.std).square() * counted[:, :, :1, ::scale, ::scale]
         noise = self._noisy(torch.zeros(z.shape)).to(z.device)
-        return z + noise * self.std, drift
+        return z + noise * self.std, drift.mean()
 
     def _step(self, part: float) -> dict[str, torch.Tensor]:
-        cropped = part < self.args.crop_share and not self.args.encoder
+        cropped = part < self.args.crop_share
         z, x, inside, counted = self._draw(cropped=cropped)
         on, drift = self.args.device, torch.zeros(())
         with torch.autocast(on, torch.bfloat16, enabled=bf16_pays(on)):
             if self.args.encoder:
-                z, drift = self._encode(x, z)
+                z, drift = self._encode(x, z, counted)
             y = whole.decode(self.vae, z.contiguous(memory_format=torch.channels_last_3d))
         error = (y.float() - x) * counted
         weight = 1 + DETAIL_WEIGHT * _detail(x) + OBJECT_WEIGHT * inside
@@ -188,7 +190,7 @@ class Trainer:
         bare = (inside * error).sum((2, 3, 4)) / inside.sum((2, 3, 4)).clamp(min=1)
         colour = bare.abs().mean()
         edge = error.diff(dim=3).abs().mean() + error.diff(dim=4).abs().mean()
-        loss = l1 + 2 * l2 + COLOUR_WEIGHT * colour + EDGE_WEIGHT * edge + LATENT_WEIGHT * drift
+        loss = l1 + 2 * l2 + COLOUR_WEIGHT * colour + EDGE_WEIGHT * edge + self.args.near * drift
         loss.backward()
         nn.utils.clip_grad_norm_(self.params, 1.0)
         self.optimisers.step(self._rate(part))
@@ -251,15 +253,16 @@ def _detail(x: torch.Tensor) -> torch.Tensor:
     return ((highest - lowest) / 2).view_as(x).amax(1, keepdim=True)
 
 
-def main(argv: list[str] | None = None) -> None:
-    """Train, or go on training, and write the folder of the autoencoder."""
+def main(argv: list[str] | None = None) -> int:
+    """Train, or go on training, and write the folder of the autoencoder; 1 if it was stopped."""
     args = _arguments(argv)
     trainer = Trainer(args)
     if not trainer.run():
-        return
+        return 1
     vae = AutoencoderKLWan.from_pretrained(args.work / args.name).to(args.device)
     quality = stage.held_out_psnr(vae, SETUPS[args.setup], args.measure, args.device)
     print(f"held-out clips {quality:.2f} dB")
+    return 0
 
 
 def _arguments(argv: list[str] | None) -> argparse.Namespace:
@@ -275,6 +278,9 @@ def _arguments(argv: list[str] | None) -> argparse.Namespace:
         "--encoder",
         action="store_true",
         help="train the encoder too, held near its old latents; encode the cache again afterwards",
+    )
+    parser.add_argument(
+        "--near", type=float, default=0.3, help="weight of the distance from the old latents"
     )
     parser.add_argument("--crops", type=int, default=2, help="crops in place of one whole clip")
     parser.add_argument(
@@ -293,4 +299,4 @@ def _arguments(argv: list[str] | None) -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -6,6 +6,7 @@
 import argparse
 import copy
 import math
+import sys
 import time
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
@@ -24,6 +25,7 @@ from training.config import SETUPS, Setup
 from training.log import LossLog
 from training.muon import Optimisers
 from training.precision import bf16_pays
+from training.stopping import Stopping
 
 FIRST_FRAME_WEIGHT = 2.0
 REFERENCE_WEIGHT = 0.3
@@ -144,30 +146,33 @@ class Trainer:
         )
         partial.rename(self.checkpoint)
 
-    def run(self) -> None:
-        """Train until the time is up."""
+    def run(self) -> bool:
+        """Train until the time is up, or until the process is asked to stop: False then."""
         budget, sums, saved_at = self.args.minutes * 60, {}, time.monotonic()
-        while self.state["elapsed"] < budget:
-            begun = time.monotonic()
-            rate = self._rate(self.state["elapsed"] / budget)
-            for name, value in self._step(rate).items():
-                total, count = sums.get(name, (0.0, 0))
-                sums[name] = (total + value, count + 1)
-            self.state["step"] += 1
-            if self.state["step"] % self.args.every == 0:
-                # Read here only: a card would have to wait for itself at every step.
-                means = {name: float(total) / count for name, (total, count) in sums.items()}
-                minutes = self.state["elapsed"] / 60
-                self.log.add(
-                    step=self.state["step"], minutes=minutes, clips=len(self.batches), **means
-                )
-                sums = {}
-                self.batches.refresh()
-            self.state["elapsed"] += time.monotonic() - begun
-            if time.monotonic() - saved_at > 180:
-                self.save()
-                saved_at = time.monotonic()
-        self.save()
+        with Stopping() as stopping:
+            while self.state["elapsed"] < budget and not stopping:
+                begun = time.monotonic()
+                rate = self._rate(self.state["elapsed"] / budget)
+                for name, value in self._step(rate).items():
+                    total, count = sums.get(name, (0.0, 0))
+                    sums[name] = (total + value, count + 1)
+                self.state["step"] += 1
+                if self.state["step"] % self.args.every == 0:
+                    self._report(sums)
+                    sums = {}
+                    self.batches.refresh()
+                self.state["elapsed"] += time.monotonic() - begun
+                if time.monotonic() - saved_at > 180:
+                    self.save()
+                    saved_at = time.monotonic()
+            self.save()
+            return not stopping
+
+    def _report(self, sums: dict[str, tuple[torch.Tensor, int]]) -> None:
+        # Read here only: a card would have to wait for itself at every step.
+        means = {name: float(total) / count for name, (total, count) in sums.items()}
+        minutes = self.state["elapsed"] / 60
+        self.log.add(step=self.state["step"], minutes=minutes, clips=len(self.batches), **means)
 
     def _rate(self, part: float) -> float:
         """Warm up, hold, then fall linearly over the last 60 %."""
@@ -201,12 +206,12 @@ class Trainer:
         torch._foreach_lerp_(averages, values, 1 - keep)
 
 
-def main(argv: list[str] | None = None) -> None:
-    """Train, or go on training."""
+def main(argv: list[str] | None = None) -> int:
+    """Train, or go on training; 1 if it was stopped."""
     trainer = Trainer(_arguments(argv))
     count = sum(math.prod(p.shape) for p in trainer.model.parameters())
     print(f"{count / 1e6:.2f} M parameters, {len(trainer.batches)} clips")
-    trainer.run()
+    return 0 if trainer.run() else 1
 
 
 def _arguments(argv: list[str] | None) -> argparse.Namespace:
@@ -238,4 +243,4 @@ def _arguments(argv: list[str] | None) -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -1,0 +1,110 @@
+"""Every stage from the shipped model to one with twice the pixels and more words, in a row.
+
+Each stage is a command of its own that goes on where it stopped; one that is done is left out when
+this is started again. SIGTERM ends the running stage with a checkpoint. The encoder is trained on
+at first, near its old latents, so that clips are drawn and encoded twice.
+`python -m training.growing --help`
+"""
+
+import argparse
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from training.stopping import Stopping
+
+SHARES = {"both": 0.2, "transformer": 0.4, "decoder": 0.15}
+"""Of the time, for the stages that take as long as they are given; the rest is for drawing,
+making latents and writing."""
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run what is left to do; the exit status is not 0 where something is left."""
+    args = _arguments(argv)
+    (args.work / "done").mkdir(parents=True, exist_ok=True)
+    with Stopping() as stopping:
+        for name, command in _stages(args):
+            done = args.work / "done" / name
+            if done.exists():
+                continue
+            if stopping or not _run(name, command, stopping):
+                return 1
+            if name == "both":
+                _take_over(args.work)
+            done.touch()
+    return 0
+
+
+def _run(name: str, command: list[str], stopping: Stopping) -> bool:
+    begun = time.monotonic()
+    running = subprocess.Popen([sys.executable, "-m", *command])
+    while running.poll() is None:
+        if stopping:
+            running.terminate()
+        try:
+            running.wait(timeout=1)
+        except subprocess.TimeoutExpired:
+            continue
+    print(f"{name}: {time.monotonic() - begun:.0f} s, exit status {running.returncode}", flush=True)
+    return running.returncode == 0 and not stopping
+
+
+def _take_over(work: Path) -> None:
+    """Make the trained autoencoder that of all later stages."""
+    shutil.copytree(work / "first" / "vae_both", work / "vae", dirs_exist_ok=True)
+
+
+def _stages(args: argparse.Namespace) -> list[tuple[str, list[str]]]:
+    """Names of the stages, each with its module and arguments."""
+    first, grown = args.work / "first", ["--setup", "grown"]
+    then = [*grown, "--work", str(args.work)]
+    begin = [*grown, "--work", str(first)]
+    device = ["--device", args.device]
+    drawing = f"--threads 1 --processes {args.processes} --keep-clips --shard 50".split()
+    draw = [*device, *drawing]
+    many = str(16 * args.batch)
+
+    def learn(name: str, batch: str, rates: str) -> list[str]:
+        schedule = ["--minutes", f"{args.minutes * SHARES[name]:.3f}", "--batch", batch]
+        log = ["--log", str(args.work / f"{name}_loss.csv")]
+        return [*device, "--threads", str(args.threads), *schedule, *log, *rates.split()]
+
+    pixels = learn("both", str(args.batch), "--lr 0.004 --adam-lr 0.0008 --crop-share 0.7")
+    words = learn("transformer", many, "--lr 0.015 --adam-lr 0.001 --average 0.998")
+    more_pixels = learn("decoder", str(args.batch), "--lr 0.004 --adam-lr 0.0008")
+    ship = ["training.ship", *then, "--to", str(args.to)]
+    made = ["--model", str(args.to), "--clips", str(args.clips // 4), "--batch", many]
+    again = ["--clips", str(args.clips), "--seed", "2"]
+    shipped = ["--init-from", str(first / "grown")]
+    return [
+        ("grow", ["training.grow", *begin, "--model", str(args.model)]),
+        ("pool", ["training.cache", *begin, *draw, "--clips", str(args.pool)]),
+        ("both", ["training.decoder", *begin, "--encoder", "--name", "vae_both", *pixels]),
+        ("cache", ["training.cache", *then, *draw, *again]),
+        ("transformer", ["training.transformer", *then, *shipped, *words]),
+        ("ship", ship),
+        ("made", ["training.made", *then, *device, *made]),
+        ("decoder", ["training.decoder", *then, *more_pixels]),
+        ("ship_on", [*ship, "--vae", "vae_on"]),
+    ]
+
+
+def _arguments(argv: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--work", type=Path, required=True, help="folder for all that is made")
+    parser.add_argument("--model", type=Path, required=True, help="pipeline folder to grow")
+    parser.add_argument("--to", type=Path, required=True, help="pipeline folder to write")
+    parser.add_argument("--minutes", type=float, default=12, help="for everything, roughly")
+    parser.add_argument("--pool", type=int, default=3000, help="clips for the autoencoder")
+    parser.add_argument("--clips", type=int, default=12_000, help="clips for the transformer")
+    parser.add_argument("--batch", type=int, default=16, help="clips a step of the autoencoder")
+    parser.add_argument("--processes", type=int, default=14, help="that draw clips")
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--device", default="cuda")
+    return parser.parse_args(argv)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
