@@ -70,7 +70,7 @@ def build_h3(folder: Path) -> None:
     transformer = diffusers.MiniMaxH3Transformer3DModel(
         num_attention_heads=2,
         attention_head_dim=12,
-        hidden_size=16,
+        hidden_size=24,
         num_layers=2,
         num_refiner_layers=1,
         ffn_dim=16,
