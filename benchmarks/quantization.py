@@ -39,7 +39,7 @@ PROMPTS = (
     "a red circle moves right on a white background",
     "a purple stick figure walks left on a white background",
 )
-MADE = ("int8", "fp8", "q5_1", "q4_1")
+MADE = ("int8", "fp8", "q5_1", "q4_1", "nf4")
 """Formats that are made when a model is loaded."""
 FILES = ("Q8_0", "Q5_0", "Q4_0", "fp8 without factors")
 """Formats of files alone."""

@@ -26,12 +26,13 @@ from typer.testing import CliRunner
 from tiomagic import errors
 from tiomagic_domain.catalogue import find_model
 from tiomagic_local.options import LocalOptions
+from tiomagic_local.quantized import nf4
 from tiomagic_local.quantized.made_cache import made_weights_folder
 from tiomagic_local.quantized.made_files import make_weights
 from tiomagic_local.quantized.rounding import round_weight
 from tiomagic_local.upkeep.keeper import LocalWeightsKeeper
 
-LEAST = {"int8": 38.0, "fp8": 36.0, "q5_1": 32.0, "q4_1": 30.0}
+LEAST = {"int8": 38.0, "fp8": 36.0, "q5_1": 32.0, "q4_1": 30.0, "nf4": 26.0}
 """The least likeness to the exact video in dB, with transformer and text encoder in a format."""
 TRANSFORMER = {"transformer": "int8"}
 
@@ -132,7 +133,8 @@ def test_a_file_keeps_its_own_format(studio: Studio, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("format_", "most"), {"int8": 0.01, "fp8": 0.04, "q5_1": 0.045, "q4_1": 0.09}.items()
+    ("format_", "most"),
+    {"int8": 0.01, "fp8": 0.04, "q5_1": 0.045, "q4_1": 0.09, "nf4": 0.1}.items(),
 )
 def test_what_rounding_costs(format_: str, most: float) -> None:
     """The error of a weight of normal numbers, relative to the weight, as each format allows."""
@@ -214,3 +216,24 @@ def test_the_command_lists_and_removes(studio: Studio) -> None:
     assert "tiomagic weights remove --made" in listed
     assert "removed weights in fewer bits" in run("remove", "--made")
     assert "made in" not in run()
+
+
+def test_nf4_takes_the_nearest_of_its_values() -> None:
+    """Each number times its block's factor, 4.25 bits a number, the upper half of a byte first."""
+    weight = torch.randn(3, 128, generator=torch.Generator().manual_seed(0))
+    weight[1, :64] = 0.0
+    stored = round_weight(weight, "nf4")
+    assert stored.factor is not None
+    assert (stored.numbers.nbytes + stored.factor.nbytes) * 8 / weight.numel() == 4.25
+    factors = weight.reshape(3, 2, 64).abs().amax(dim=2).half().float()
+    table = torch.tensor(nf4.TABLE)
+    for row in range(3):
+        for column in range(128):
+            factor = factors[row, column // 64]
+            values = table * factor
+            nearest = values[(values - weight[row, column]).abs().argmin()]
+            assert abs(stored.full()[row, column] - nearest) < 1e-6
+    first = int(stored.numbers[0, 0])
+    assert table[first >> 4] * factors[0, 0] == stored.full()[0, 0]
+    assert table[first & 15] * factors[0, 0] == stored.full()[0, 1]
+    assert stored.full()[1, :64].abs().max() == 0

@@ -19,6 +19,7 @@ from torch.nn.functional import ScalingType, scaled_mm
 from tiomagic_local.acceleration.compilation import repeated_blocks
 from tiomagic_local.acceleration.components import acceleration_error
 from tiomagic_local.acceleration.flops import ELSEWHERE
+from tiomagic_local.quantized.layers import StoredLayer
 
 EIGHT_BITS = torch.float8_e4m3fn
 LARGEST = torch.finfo(EIGHT_BITS).max
@@ -71,7 +72,7 @@ def enable_fp8(pipeline: Any, device: torch.device) -> Iterator[int]:
         ValidationError: when it does not work here, with the reason.
     """
     layers = _layers(pipeline)
-    reason = _why_not(device)
+    reason = _why_stored(pipeline) or _why_not(device)
     if reason is None and not layers:
         reason = "no layer of this model has the shape for it"
     if reason is None and any("forward" in vars(layer) for layer in layers):
@@ -88,6 +89,24 @@ def enable_fp8(pipeline: Any, device: torch.device) -> Iterator[int]:
     finally:
         for layer in layers:
             layer.__class__ = torch.nn.Linear
+
+
+def _why_stored(pipeline: Any) -> str | None:
+    """Return why weights that are kept in fewer bits are not multiplied in fp8; None for full."""
+    kinds = {
+        layer.kind
+        for blocks in repeated_blocks(pipeline).values()
+        for block in blocks
+        for layer in block.modules()
+        if isinstance(layer, StoredLayer)
+    }
+    if not kinds:
+        return None
+    return (
+        f"the weights are kept in fewer bits already ({', '.join(sorted(kinds))}), which are read "
+        "in full for each product; take full weights (no quantization, quality or file in fewer "
+        "bits), or leave fp8 out"
+    )
 
 
 def _layers(pipeline: Any) -> list[torch.nn.Module]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -20,14 +21,19 @@ from tiomagic_domain.ports.preflight import (
     WeightsOnDisk,
 )
 from tiomagic_domain.quantities import GIB
-from tiomagic_domain.weights.formats import read_quantization
+from tiomagic_domain.weights.formats import QUANTIZATION, read_quantization
 from tiomagic_local.footprint.estimates import Estimate, find_estimate
 from tiomagic_local.options import LocalOptions
 from tiomagic_local.preflight.machine import MachineFacts
 from tiomagic_local.preflight.run_time import CORE_FLOPS, estimate_run_time, gpu_flops
 from tiomagic_local.preflight.stored_weights import StoredWeights, find_stored_weights, free_bytes
-from tiomagic_local.runtime.memory_plan import RESERVE_GIB, Demand, MemoryPlan
-from tiomagic_local.runtime.quality import demand_in
+from tiomagic_local.runtime.memory_plan import (
+    RESERVE_GIB,
+    Demand,
+    MemoryPlan,
+    choose_memory_plan,
+)
+from tiomagic_local.runtime.quality import choose_weights_and_plan, demand_in, list_allowed
 from tiomagic_local.torch_env.devices import group_members
 from tiomagic_local.weights.given_files import find_file_sizes
 from tiomagic_local.weights.hub_cache import HubCache
@@ -177,7 +183,7 @@ def _plans(
     wanted = str(settings.get("memory") or "auto")
     if device.name == "mps":
         wanted = MemoryPlan.RESIDENT.value
-    formats = read_quantization(settings.get("quantization"))
+    formats = _formats_of(card, settings, device, sizes)
     demand = demand_in(card, settings, formats, sizes)
     cache = _cache_place(demand, settings)
     held = demand.model if sizes or formats else needs
@@ -194,6 +200,27 @@ def _plans(
         for plan in MemoryPlan
         if wanted in {"auto", plan.value}
     )
+
+
+def _formats_of(
+    card: ModelCard,
+    settings: Mapping[str, Any],
+    device: RunDevice,
+    sizes: Mapping[str, float],
+) -> Mapping[str, str]:
+    """Return the formats that a run takes: those of the call, or what ``quality`` allows it."""
+    asked = read_quantization(settings.get(QUANTIZATION))
+    allowed = list_allowed(settings, device.name, device.free_gib)
+    if asked or not allowed:
+        return asked
+    choose = partial(
+        choose_memory_plan,
+        device=device.name,
+        free_gib=device.free_gib,
+        cache=str(settings.get(CACHE_SETTING) or "auto"),
+    )
+    choice = choose_weights_and_plan(card, settings, choose, files=sizes, allowed=allowed)
+    return choice.quantization
 
 
 def _cache_place(demand: Demand, settings: Mapping[str, Any]) -> str:

@@ -34,6 +34,7 @@ is read, because there is no full weight that they could be added to.
 ``made_cache``  The cache of weights that were made from full ones, so that the next load reads
                 the small ones: its folders, listed and removed.
 ``made_files``  Makes the files of weights in a format, and reads them.
+``nf4``         NF4: four bits a number, by a table of sixteen values.
 ``rounding``    Rounds full weights to the formats that are made when a model is loaded.
 ``selection``   Which weights of a component are kept in fewer bits, and what is left of its size.
 ``tensors``     Tensors as they are stored, and their renaming by diffusers.

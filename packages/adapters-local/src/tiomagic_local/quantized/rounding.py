@@ -1,7 +1,8 @@
 """Rounds full weights to the formats that are made when a model is loaded.
 
 ``int8`` and ``fp8`` have a factor for each row, so that its largest number is the largest of the
-format. ``q5_1`` and ``q4_1`` are GGUF's blocks of 32 numbers with a factor and an offset.
+format. ``q5_1`` and ``q4_1`` are GGUF's blocks of 32 numbers with a factor and an offset; ``nf4``
+has its own module.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import torch
 
 from tiomagic_domain.extras import missing_extra_error
 from tiomagic_local.checkpoint.gguf_files import EXTRA
+from tiomagic_local.quantized import nf4
 from tiomagic_local.quantized.tensors import StoredTensor
 
 ROWS_AT_ONCE = 4096
@@ -32,6 +34,8 @@ def check_format(format_: str) -> None:
 
 def fits_format(columns: int, format_: str) -> bool:
     """Say whether rows of so many columns can be rounded to a format."""
+    if format_ == nf4.KIND:
+        return columns % nf4.BLOCK == 0
     return format_ not in PACKED_KINDS or columns % 32 == 0
 
 
@@ -40,7 +44,7 @@ def round_weight(weight: torch.Tensor, format_: str) -> StoredTensor:
 
     Args:
         weight: (rows, columns), of any floating-point type.
-        format_: ``int8``, ``fp8``, ``q5_1`` or ``q4_1``.
+        format_: ``int8``, ``fp8``, ``q5_1``, ``q4_1`` or ``nf4``.
     """
     pieces = [_rounded(rows.float(), format_) for rows in torch.split(weight, ROWS_AT_ONCE)]
     factors = [piece.factor for piece in pieces if piece.factor is not None]
@@ -52,6 +56,9 @@ def round_weight(weight: torch.Tensor, format_: str) -> StoredTensor:
 
 
 def _rounded(weight: torch.Tensor, format_: str) -> StoredTensor:
+    if format_ == nf4.KIND:
+        numbers, factors = nf4.pack(weight)
+        return StoredTensor(numbers=numbers, kind=format_, factor=factors)
     if format_ in PACKED_KINDS:
         return _packed(weight, PACKED_KINDS[format_])
     largest = 127.0 if format_ == "int8" else torch.finfo(torch.float8_e4m3fn).max

@@ -13,10 +13,11 @@ from dataclasses import dataclass
 import torch
 
 from tiomagic_local.checkpoint.gguf_files import PACKED
+from tiomagic_local.quantized import nf4
 
 EIGHT_BIT_TYPES = {"F8_E4M3": "float8_e4m3fn", "F8_E5M2": "float8_e5m2", "I8": "int8"}
 """Torch's name of each 8-bit type of a safetensors header."""
-KINDS = (*sorted(EIGHT_BIT_TYPES.values()), *sorted(PACKED))
+KINDS = (*sorted(EIGHT_BIT_TYPES.values()), *sorted(PACKED), nf4.KIND)
 """All ways to store a weight."""
 
 Tensors = dict[str, torch.Tensor]
@@ -32,7 +33,8 @@ class StoredTensor:
     kind: str
     """One of `KINDS`."""
     factor: torch.Tensor | None = None
-    """fp32, (1, 1) or (rows, 1): what each number is multiplied with; None for none."""
+    """fp32, (1, 1) or (rows, 1): what each number is multiplied with; None for none. Of NF4 it is
+    fp16, (rows, blocks)."""
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -62,6 +64,8 @@ def keep_stored(
         None for numbers of 16 bits or more, for what is no matrix, and for a factor that is neither
         one number nor one for each row.
     """
+    if type_ == nf4.KIND and factor is not None:
+        return StoredTensor(numbers=tensor, kind=type_, factor=factor)
     kind = type_ if type_ in PACKED else EIGHT_BIT_TYPES.get(type_)
     if kind is None or tensor.ndim != 2:
         return None
@@ -76,6 +80,8 @@ def keep_stored(
 
 def columns_of(length: int, kind: str) -> int:
     """Return the columns of a weight whose rows are of so many stored numbers."""
+    if kind == nf4.KIND:
+        return 2 * length
     if kind not in PACKED:
         return length
     block, size = block_sizes(kind)
@@ -100,6 +106,9 @@ def read_stored(numbers: torch.Tensor, kind: str, factor: torch.Tensor | None) -
     """
     if kind in PACKED:
         return _unpacked(numbers, kind)
+    if kind == nf4.KIND:
+        assert factor is not None, "each block has one"
+        return nf4.unpack(numbers, factor)
     if kind != "int8":
         numbers = numbers.view(getattr(torch, kind))
     values = numbers.float()

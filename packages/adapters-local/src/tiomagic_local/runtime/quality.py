@@ -17,7 +17,7 @@ from tiomagic_domain.weights.formats import GROUPS, QUALITIES, read_quantization
 from tiomagic_local.footprint.architectures import find_component_name
 from tiomagic_local.runtime.memory_plan import Demand, MemoryChoice, MemoryPlan, demand_of
 
-SHARES = {"int8": 8 / 16, "fp8": 8 / 16, "q5_1": 6 / 16, "q4_1": 5 / 16}
+SHARES = {"int8": 8 / 16, "fp8": 8 / 16, "q5_1": 6 / 16, "q4_1": 5 / 16, "nf4": 4.25 / 16}
 """The part of 16 bits that a number takes in a format, with its factors."""
 FULL = (("kandinsky5-2b", 0.25), ("umt5", 0.0), ("t5", 0.0), ("gemma", 0.08), ("qwen", 0.12))
 """The part of a component's weights that stays full, by the start of its name in
@@ -95,7 +95,7 @@ def choose_weights_and_plan(
     first = _choose(card, settings, choose, asked, files)
     if asked or not allowed or _is_whole(first):
         return first
-    groups = [group for group in GROUPS if group not in files]
+    groups = [group for group in GROUPS if not any(name.startswith(group) for name in files)]
     others = [
         _choose(card, settings, choose, dict.fromkeys(groups, format_), files)
         for format_ in allowed

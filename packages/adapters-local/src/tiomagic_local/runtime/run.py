@@ -24,6 +24,7 @@ from tiomagic_domain.progress import (
     ProgressSink,
     ignore_progress,
 )
+from tiomagic_domain.weights.formats import QUANTIZATION, read_asked_formats
 from tiomagic_domain.weights.given import WEIGHTS_ARGUMENT
 from tiomagic_local.engines._shared.frame_sink import stream_frames_to
 from tiomagic_local.lora.messages import describe_partial_use, lora_of
@@ -180,7 +181,8 @@ def _make_clip(
                 raise
             failed = loaded.facts["memory"]["plan"]
             if loaded.quantization:
-                settings["quantization"] = dict(loaded.quantization)
+                asked = read_asked_formats(settings.get(QUANTIZATION))
+                settings[QUANTIZATION] = {**asked, **loaded.quantization}
             # The error refers to the pipeline, whose memory the retry needs.
             del loaded
         # The last try is the smallest there is.
@@ -244,7 +246,7 @@ def _pinned(job: Job, loaded: Loaded) -> Job:
         pinned[WEIGHTS_ARGUMENT] = dict(loaded.files)
     if loaded.quantization:
         # What quality had this machine take is what another one must take.
-        pinned["quantization"] = dict(loaded.quantization)
+        pinned[QUANTIZATION] = dict(loaded.quantization)
     if loaded.revisions:
         pinned["revisions"] = dict(loaded.revisions)
     return replace(job, optional_args={**job.optional_args, **pinned}) if pinned else job

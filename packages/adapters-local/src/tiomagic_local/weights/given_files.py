@@ -15,10 +15,13 @@ from typing import Any
 from tiomagic_domain.catalogue import ModelCard
 from tiomagic_domain.errors import Problem, ValidationError
 from tiomagic_domain.progress import CancelToken, ProgressSink
+from tiomagic_domain.quantities import GIB
 from tiomagic_domain.weights.given import DIGEST, WEIGHTS_ARGUMENT, GivenFile
+from tiomagic_domain.weights.repositories import bits_of
 from tiomagic_local.component_files.kinds import MODEL_PATH, TRANSFORMER
 from tiomagic_local.component_files.single_file import measure_file
 from tiomagic_local.options import LocalOptions
+from tiomagic_local.weights.hub_files import WantedFiles
 
 FOLDER = "components"
 """The folder of such files in the folder of weights."""
@@ -109,18 +112,59 @@ def find_given_files(
 def find_file_sizes(
     card: ModelCard, settings: Mapping[str, Any], options: LocalOptions
 ) -> dict[str, float]:
-    """Return the GiB in memory of each component that comes from a file which is here.
+    """Return the GiB in memory of each component that comes from a file.
 
-    Makes no request; a file that cannot be read, or has to be downloaded, has no size.
+    Makes no request. A file that has to be downloaded has the size of its format, which its name
+    says; one that cannot be read, or says nothing, has none.
     """
-    paths = {} if options.single_file is None else {TRANSFORMER: options.single_file}
-    for component, file in card.files_of(settings).items():
-        paths.pop(component, None)
+    files = card.files_of(settings)
+    sizes: dict[str, float | None] = {}
+    if options.single_file is not None:
+        sizes[TRANSFORMER] = measure_file(options.single_file)
+    for component, file in files.items():
         path = _on_this_machine(file, options) or _in_the_cache(file)
-        if path is not None:
-            paths[component] = path
-    sizes = {component: measure_file(path) for component, path in paths.items()}
+        measured = None if path is None else measure_file(path)
+        sizes[component] = measured or _guess_gib(card, component, file)
     return {component: gib for component, gib in sizes.items() if gib is not None}
+
+
+def _guess_gib(card: ModelCard, component: str, file: GivenFile) -> float | None:
+    """Return the size of a file of the hub by its format; None if that is not known."""
+    full, bits = full_gib_of(card, component), bits_of(file.label)
+    return None if full is None or bits is None else full * bits / 16
+
+
+def full_gib_of(card: ModelCard, component: str) -> float | None:
+    """Return the GiB of a component in 16 bits; None if the card does not say it."""
+    for one in card.quantized_files:
+        if one.component == component:
+            return one.full_gib
+    return card.largest_gib if component == TRANSFORMER else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HubFile:
+    """A file of the hub that a call gives in place of a component."""
+
+    component: str
+    files: WantedFiles
+    guessed_bytes: int
+    """Its size by its format, for a list that is not here; 0 if that is not known."""
+
+
+def list_hub_files(
+    card: ModelCard, settings: Mapping[str, Any], options: LocalOptions
+) -> list[HubFile]:
+    """Return the files of a call that may have to be downloaded. Makes no request."""
+    found = []
+    for component, file in card.files_of(settings).items():
+        if file.hub_file is None or _on_this_machine(file, options) is not None:
+            continue
+        repository, name = file.hub_file
+        wanted = WantedFiles(repository=repository, revision=file.pin, names=(name,), pins=False)
+        size = round((_guess_gib(card, component, file) or 0.0) * GIB)
+        found.append(HubFile(component=component, files=wanted, guessed_bytes=size))
+    return found
 
 
 class _Unfit(Exception):  # noqa: N818 - becomes a problem of a field, and is never seen

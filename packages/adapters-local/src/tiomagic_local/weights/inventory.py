@@ -7,13 +7,15 @@ catalogue's, which is about right.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from tiomagic_domain.catalogue import ModelCard
 from tiomagic_domain.quantities import GIB
+from tiomagic_local.component_files.kinds import TRANSFORMER
 from tiomagic_local.options import LocalOptions
+from tiomagic_local.weights.given_files import full_gib_of, list_hub_files
 from tiomagic_local.weights.hub_cache import DEFAULT_BRANCH, HubCache, ListedFile, select_names
 from tiomagic_local.weights.hub_files import (
     PIPELINE_FILES,
@@ -71,32 +73,45 @@ def take_inventory(
         ConfigurationError: when a given folder is not there, or the package lacks its weights.
     """
     cache = cache or HubCache.of_client()
-    more = _count(_list_more(card, options, settings or {}), cache)
-    given = local_folder(card, options)
+    call = settings or {}
+    more = _count(_list_more(card, options, call), cache)
+    given = [(_count([one.files], cache), one) for one in list_hub_files(card, call, options)]
+    place = local_folder(card, options)
     folder: Path | None
-    if given is not None:
-        folder, origin = given
+    if place is not None:
+        folder, origin = place
         size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
         own, is_exact = _Counted(here=size), True
     else:
-        own = _count(_list_own(card, options), cache)
+        own = _count(_list_own(card, options, call), cache)
         origin, is_exact = Origin.HUB, cache is not None and not own.is_unlisted
         folder = None if cache is None else cache.root
     missing, is_complete = own.missing, is_exact and own.is_whole
     if not is_exact:
-        expected = round(card.weights_gib * GIB)
+        expected = round((card.weights_gib - _replaced_gib(card, call)) * GIB)
         nearly = own.here >= NEARLY_ALL * expected
         is_complete = cache is not None and own.is_whole and not own.unlisted and nearly
         missing = 0 if is_complete else max(own.missing, expected - own.here)
+    guessed = sum(one.guessed_bytes for counted, one in given if counted.unlisted)
+    files = [counted for counted, _ in given]
+    counts = (more, *files)
     return WeightsInventory(
         model=card.name,
         origin=origin,
         location=folder,
-        bytes_here=own.here + more.here,
-        bytes_to_fetch=missing + more.missing + more.unlisted * UNLISTED_LORA_BYTES,
-        is_complete=is_complete and more.is_whole and not more.unlisted,
-        is_exact=is_exact and not more.is_unlisted,
+        bytes_here=own.here + sum(one.here for one in counts),
+        bytes_to_fetch=missing
+        + sum(one.missing for one in counts)
+        + more.unlisted * UNLISTED_LORA_BYTES
+        + guessed,
+        is_complete=is_complete and all(one.is_whole and not one.unlisted for one in counts),
+        is_exact=is_exact and not any(one.is_unlisted for one in counts),
     )
+
+
+def _replaced_gib(card: ModelCard, settings: Mapping[str, Any]) -> float:
+    """Return the GiB of the components that files of a call replace."""
+    return sum(full_gib_of(card, component) or 0.0 for component in card.files_of(settings))
 
 
 def list_run_files(
@@ -112,8 +127,9 @@ def list_run_files(
     Raises:
         ConfigurationError: when a given folder is not there, or the package lacks its weights.
     """
-    own = _list_own(card, options) if local_folder(card, options) is None else ()
-    return (*own, *_list_more(card, options, settings))
+    own = _list_own(card, options, settings) if local_folder(card, options) is None else ()
+    given = (one.files for one in list_hub_files(card, settings, options))
+    return (*own, *_list_more(card, options, settings), *given)
 
 
 def _list_more(
@@ -126,9 +142,18 @@ def _list_more(
     return list_lora_files(lora for lora in loras if find_brought(lora, folder) is None)
 
 
-def _list_own(card: ModelCard, options: LocalOptions) -> tuple[WantedFiles, ...]:
+def _list_own(
+    card: ModelCard, options: LocalOptions, settings: Mapping[str, Any]
+) -> tuple[WantedFiles, ...]:
+    replaced = [*card.files_of(settings)]
+    if options.single_file is not None:
+        replaced.append(TRANSFORMER)
     if options.repository is None:
-        return list_wanted(card)
+        own, *others = list_wanted(card) or (None,)
+        if own is None:
+            return ()
+        without = (*own.without, *(f"{name}/*.safetensors" for name in replaced))
+        return (replace(own, without=without), *others)
     name, revision = options.repository
     return (WantedFiles(repository=name, revision=revision, names=PIPELINE_FILES),)
 

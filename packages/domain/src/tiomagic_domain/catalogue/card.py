@@ -23,7 +23,9 @@ from tiomagic_domain.catalogue.pose_parameters import (
 from tiomagic_domain.catalogue.skeleton_colours import ColourOrder
 from tiomagic_domain.features import Feature
 from tiomagic_domain.schema.schema import Schema
+from tiomagic_domain.weights.formats import read_asked_formats
 from tiomagic_domain.weights.given import WEIGHTS_ARGUMENT, GivenFile, read_given
+from tiomagic_domain.weights.repositories import QuantizedFiles, find_files, with_formats
 
 TURBO = f"{ACCELERATION_ARGUMENT}='turbo'"
 
@@ -77,6 +79,8 @@ class ModelCard:
     """LoRAs that are part of the model, each from a repository of its own."""
     turbo: FewStepWeights | None = None
     """Few-step weights that a call can apply to it; None when none are known."""
+    quantized_files: tuple[QuantizedFiles, ...] = ()
+    """Files of its components in fewer bits, which ``quantization`` can choose by their format."""
     controls: Mapping[str, ControlWeights] = field(default_factory=lambda: MappingProxyType({}))
     """For each kind of control video the LoRA that follows it; empty for a model without."""
     features: Mapping[Feature, Schema]
@@ -130,6 +134,9 @@ class ModelCard:
         for feature, schema in self.features.items():
             for parameter in continuation_parameters(feature, self.features):
                 schema = schema.with_parameter(parameter)  # noqa: PLW2901 - one after the other
+            if self.quantized_files:
+                widened = with_formats(schema.parameters, self.quantized_files)
+                schema = replace(schema, parameters=widened)  # noqa: PLW2901 - the same
             if self.repositories:
                 schema = schema.with_parameter(revisions(self.repositories))  # noqa: PLW2901
             features[feature] = schema
@@ -214,8 +221,14 @@ class ModelCard:
         return self.skeletons is not None and is_plain and not has_edges
 
     def files_of(self, settings: Mapping[str, Any]) -> dict[str, GivenFile]:
-        """Return the files that a call has in place of components, by component."""
-        return read_given(settings.get(WEIGHTS_ARGUMENT))
+        """Return the files that a call has in place of components, by component.
+
+        Those of ``weights`` come before those of a format that the card has files in.
+        """
+        formats = read_asked_formats(settings.get("quantization"))
+        return find_files(self.quantized_files, formats) | read_given(
+            settings.get(WEIGHTS_ARGUMENT)
+        )
 
     def loras_of(self, settings: Mapping[str, Any]) -> tuple[Lora, ...]:
         """Return the LoRAs of a call that the card names; those of the user are not among them."""

@@ -51,7 +51,8 @@ QUANTIZATION = Parameter(
     ),
     advanced=True,
     description="Keeps the weights in fewer bits, which changes the video: 8 bits take half the "
-    "memory, the last two three eighths and a third. An object sets each option.",
+    "memory, nf4 a quarter, the others lie between. Names such as Q4_K_M are files that are "
+    "downloaded. An object sets each option.",
 )
 
 QUALITY = Parameter(

@@ -141,7 +141,10 @@ def _foreign(arguments: Mapping[str, Any], card: ModelCard, named: set[str]) -> 
             at = f" at {_short(lora['revision'])}" if lora.get("revision") else ""
             yield f"a LoRA from {_short(source)}{at}"
     for name, file in read_given(arguments.get(WEIGHTS_ARGUMENT)).items():
-        if file.hub_file is not None and file.hub_file[0] not in {*known, *named}:
+        own = {one.repository: one.revision for one in card.quantized_files}
+        if file.hub_file is None or file.hub_file[0] in {*known, *named}:
+            continue
+        if own.get(file.hub_file[0], "") not in {None, file.pin}:
             at = f" at {_short(file.pin)}" if file.pin else ""
             yield f"a {_short(name).replace('_', ' ')} from {_short(file.place)}{at}"
     revisions = arguments.get(REVISIONS)

@@ -4,4 +4,5 @@
                   bits.
 ``given``         The argument ``weights``: files in place of components of a model.
 ``repositories``  Repositories of the hub with quantized files of a model's components.
+``wan_files``     Repositories with Wan's components in GGUF.
 """

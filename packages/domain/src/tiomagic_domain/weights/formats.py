@@ -22,8 +22,9 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, Final
 
+QUANTIZATION: Final = "quantization"
 NONE: Final = "none"
-FORMATS: Final = ("int8", "fp8", "q5_1", "q4_1")
+FORMATS: Final = ("int8", "fp8", "q5_1", "q4_1", "nf4")
 """Formats that are made from full weights when they are loaded."""
 GROUPS: Final = ("transformer", "text_encoder")
 """What a format is chosen for; a group has the components whose names begin with it."""
@@ -33,11 +34,17 @@ QUALITIES: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
 
 
 def read_quantization(value: object) -> dict[str, str]:
-    """Return the format of each group from a validated argument; empty for full weights.
+    """Return the format of each group that is made when it is loaded; empty for full weights.
 
     Args:
-        value: A format for all groups, a mapping of groups to formats, or None.
+        value: A validated argument: a format for all groups, a mapping of groups to formats, None.
     """
+    asked = read_asked_formats(value)
+    return {group: format_ for group, format_ in asked.items() if format_ in FORMATS}
+
+
+def read_asked_formats(value: object) -> dict[str, str]:
+    """Return the format of each group, also those of files that the model's card names."""
     given: Mapping[str, Any] = (
         value if isinstance(value, Mapping) else dict.fromkeys(GROUPS, value or NONE)
     )

@@ -23,6 +23,12 @@ from tiomagic_domain.features import INPUTS, POSE_SOURCES, Feature
 from tiomagic_domain.schema.keyframes import KeyframeMoments
 from tiomagic_domain.schema.parameter import Kind, Parameter
 from tiomagic_domain.schema.schema import ExactlyOne, MaxPixels, Schema
+from tiomagic_domain.weights.wan_files import (
+    I2V_480P_FILES,
+    I2V_720P_FILES,
+    T2V_14B_FILES,
+    VACE_14B_FILES,
+)
 
 SOURCE = "the authors' generate.py (github.com/Wan-Video/Wan2.1)"
 README = "the authors' README (github.com/Wan-Video/Wan2.1)"
@@ -313,11 +319,11 @@ VACE_1_3B = replace(
 )
 
 MODELS = (
-    lightx2v.with_turbo(T2V_14B, lightx2v.T2V_14B),
+    replace(lightx2v.with_turbo(T2V_14B, lightx2v.T2V_14B), quantized_files=T2V_14B_FILES),
     T2V_1_3B,
-    lightx2v.with_turbo(I2V_720P, lightx2v.I2V_720P),
-    lightx2v.with_turbo(I2V_480P, lightx2v.I2V_480P),
+    replace(lightx2v.with_turbo(I2V_720P, lightx2v.I2V_720P), quantized_files=I2V_720P_FILES),
+    replace(lightx2v.with_turbo(I2V_480P, lightx2v.I2V_480P), quantized_files=I2V_480P_FILES),
     FLF2V_720P,
-    lightx2v.with_turbo(VACE_14B, lightx2v.T2V_14B),
+    replace(lightx2v.with_turbo(VACE_14B, lightx2v.T2V_14B), quantized_files=VACE_14B_FILES),
     VACE_1_3B,
 )

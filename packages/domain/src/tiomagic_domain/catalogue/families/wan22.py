@@ -39,6 +39,7 @@ from tiomagic_domain.catalogue.skeleton_colours import ColourOrder
 from tiomagic_domain.features import INPUTS, POSE_SOURCES, Feature
 from tiomagic_domain.schema.parameter import Kind, Parameter
 from tiomagic_domain.schema.schema import ExactlyOne, MaxPixels, OffTogether, Schema
+from tiomagic_domain.weights.wan_files import I2V_A14B_FILES, T2V_A14B_FILES, TI2V_5B_FILES
 
 HOMEPAGE = "https://github.com/Wan-Video/Wan2.2"
 NEGATIVE_SOURCE = "Wan 2.2, wan/configs/shared_config.py"
@@ -250,8 +251,8 @@ TI2V_5B = replace(
 )
 
 MODELS = (
-    lightx2v.with_turbo(T2V_A14B, lightx2v.T2V_A14B),
-    lightx2v.with_turbo(I2V_A14B, lightx2v.I2V_A14B),
+    replace(lightx2v.with_turbo(T2V_A14B, lightx2v.T2V_A14B), quantized_files=T2V_A14B_FILES),
+    replace(lightx2v.with_turbo(I2V_A14B, lightx2v.I2V_A14B), quantized_files=I2V_A14B_FILES),
     lightx2v.with_turbo(VACE_FUN_A14B, lightx2v.T2V_A14B),
-    TI2V_5B,
+    replace(TI2V_5B, quantized_files=TI2V_5B_FILES),
 )

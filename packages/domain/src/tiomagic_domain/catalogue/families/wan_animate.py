@@ -31,6 +31,7 @@ from tiomagic_domain.catalogue.pose_parameters import Guide, Kept, PoseFacts, po
 from tiomagic_domain.catalogue.skeleton_colours import REAL_PACE, ColourOrder
 from tiomagic_domain.features import INPUTS, POSE_SOURCES, REPLACEMENT_SOURCES, Feature
 from tiomagic_domain.schema.schema import AllOrNone, ExactlyOne, MaxPixels, Schema
+from tiomagic_domain.weights.wan_files import ANIMATE_14B_FILES
 
 SOURCE = "diffusers 0.42.1, WanAnimatePipeline"
 CONFIGURATION = "Wan 2.2, wan/configs/wan_animate_14B.py"
@@ -125,4 +126,4 @@ ANIMATE = ModelCard(
     prompt_tokens=512,
 )
 
-MODELS = (ANIMATE,)
+MODELS = (replace(ANIMATE, quantized_files=ANIMATE_14B_FILES),)
