@@ -122,8 +122,15 @@ def _quoted(text: str) -> str:
 
 def _field(name: str, kind: str, *, optional: bool) -> str:
     line = f"    {name}: {kind}{' | None' if optional else ''}"
-    assert len(line) <= WIDTH, line
-    return line
+    if len(line) <= WIDTH:
+        return line
+    # As the formatter writes a union that is too long.
+    words, bracket, rest = kind.removeprefix("Literal[").partition("]")
+    assert bracket, line
+    inside = "".join(f"            {word},\n" for word in words.split(", "))
+    others = [one for one in (*rest.split(" | ")[1:], *(["None"] if optional else []))]
+    tail = "".join(f"        | {one}\n" for one in others)
+    return f"    {name}: (\n        Literal[\n{inside}        ]\n{tail}    )"
 
 
 def _alias(name: str, words: Iterable[str], *more: str) -> Iterator[str]:

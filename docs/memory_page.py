@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import partial
 
+from docs.slowdown import EXAMPLES, EXPLANATION, compute_slowdown
 from docs.tables import render_table_head, render_table_row
 
 from tiomagic_domain.catalogue import ModelCard, models
@@ -58,8 +59,6 @@ the first size of the model, with the memory that it needs in GiB. Without a for
 full.
 
 """
-CARDS = (8, 12, 16, 24)
-"""Nominal GiB."""
 USABLE = 0.93
 """The part of a card's memory that a process can use."""
 CONSUMER_MODELS = (
@@ -92,27 +91,30 @@ uv run python benchmarks/gpu_pipelines.py --modes plain exact --steps 3 --peaks
 
 def render_memory() -> str:
     """Return the page."""
-    tables = INTRODUCTION + "\n".join(_table()) + "\n" + CARDS_SECTION + "\n".join(_cards())
+    cards = CARDS_SECTION + EXPLANATION + "\n" + "\n".join(_cards())
+    tables = INTRODUCTION + "\n".join(_table()) + "\n" + cards
     return tables + "\n" + RECOUNT_SECTION
 
 
 def _cards() -> Iterator[str]:
-    yield from render_table_head("model", "`quality`", *(f"{gib} GB" for gib in CARDS))
+    yield from render_table_head("model", "`quality`", *(f"{gib} GB" for gib in EXAMPLES))
     for name in CONSUMER_MODELS:
         for quality, allowed in QUALITIES.items():
-            cells = (_on_card(models()[name], allowed, gib * USABLE) for gib in CARDS)
+            cells = (_on_card(models()[name], allowed, gib) for gib in EXAMPLES)
             yield render_table_row(f"`{name}`" if not allowed else "", f"`{quality}`", *cells)
 
 
-def _on_card(card: ModelCard, allowed: tuple[str, ...], free_gib: float) -> str:
+def _on_card(card: ModelCard, allowed: tuple[str, ...], gib: int) -> str:
     settings = next(_sizes(card))
-    choose = partial(choose_memory_plan, device="cuda", free_gib=free_gib)
+    choose = partial(choose_memory_plan, device="cuda", free_gib=gib * USABLE)
     found = choose_weights_and_plan(card, settings, choose, files={}, allowed=allowed)
     if found.estimated_gib is None:
         return "does not fit"
     formats = "".join(f"{one}, " for one in set(found.quantization.values()))
     tiles = " in tiles" if found.tiles else ""
-    return f"{formats}`{found.plan}`{tiles}: {found.estimated_gib:.1f}"
+    slower = compute_slowdown(card, settings, found, EXAMPLES[gib])
+    factor = "" if slower is None else f", {slower:.2f}x"
+    return f"{formats}`{found.plan}`{tiles}: {found.estimated_gib:.1f}{factor}"
 
 
 def _table() -> Iterator[str]:

@@ -246,7 +246,6 @@ class CommonSettings(TypedDict, total=False):
     loras: Sequence[Mapping[str, object]] | None
     memory: Literal["auto", "resident", "model_offload", "group_offload"] | None
     quality: Literal["exact", "high", "small"] | None
-    quantization: Literal["none", "int8", "fp8", "q5_1", "q4_1"] | Mapping[str, object] | None
     weights: Mapping[str, object] | None
     acceleration: Literal["exact", "fast", "turbo"] | Mapping[str, object] | None
     revisions: Mapping[str, object] | None
@@ -265,6 +264,26 @@ class TextToVideoSettings(RunArguments, CommonSettings, total=False):
     """Settings of text to video, as its models have them."""
 
     use_dynamic_cfg: bool | None
+    quantization: (
+        Literal[
+            "none",
+            "int8",
+            "fp8",
+            "q5_1",
+            "q4_1",
+            "nf4",
+            "Q8_0",
+            "Q6_K",
+            "Q4_K_M",
+            "Q4_K_S",
+            "Q5_K_M",
+            "Q4_0",
+            "Q3_K_S",
+            "Q3_K_M",
+        ]
+        | Mapping[str, object]
+        | None
+    )
     decode_timestep: float | None
     decode_noise_scale: float | None
     lora_alpha: float | None
@@ -280,6 +299,27 @@ class ImageToVideoSettings(RunArguments, CommonSettings, total=False):
     """Settings of image to video, as its models have them."""
 
     use_dynamic_cfg: bool | None
+    quantization: (
+        Literal[
+            "none",
+            "int8",
+            "fp8",
+            "q5_1",
+            "q4_1",
+            "nf4",
+            "Q8_0",
+            "Q4_K_M",
+            "Q4_K_S",
+            "Q4_0",
+            "Q5_K_M",
+            "Q3_K_S",
+            "Q2_K",
+            "Q6_K",
+            "Q3_K_M",
+        ]
+        | Mapping[str, object]
+        | None
+    )
     continued_video: VideoInput | None
     conditioning_scale: float | None
     loop: bool | None
@@ -302,6 +342,24 @@ class ImageToVideoArguments(ImageToVideoSettings, total=False):
 class InterpolateSettings(RunArguments, CommonSettings, total=False):
     """Settings of interpolate, as its models have them."""
 
+    quantization: (
+        Literal[
+            "none",
+            "int8",
+            "fp8",
+            "q5_1",
+            "q4_1",
+            "nf4",
+            "Q8_0",
+            "Q5_K_M",
+            "Q4_K_M",
+            "Q4_0",
+            "Q3_K_S",
+            "Q2_K",
+        ]
+        | Mapping[str, object]
+        | None
+    )
     conditioning_scale: float | None
     keyframes: Sequence[KeyframeInput] | None
     loop: bool | None
@@ -327,6 +385,26 @@ class PoseGuidanceSettings(RunArguments, CommonSettings, total=False):
 
     pose_colours: Literal["as_given", "auto", "rgb", "bgr"] | None
     pose_pace: Literal["real", "fit"] | None
+    quantization: (
+        Literal[
+            "none",
+            "int8",
+            "fp8",
+            "q5_1",
+            "q4_1",
+            "nf4",
+            "Q8_0",
+            "Q5_K_M",
+            "Q4_K_M",
+            "Q4_0",
+            "Q3_K_S",
+            "Q4_K_S",
+            "Q3_K_M",
+            "Q2_K",
+        ]
+        | Mapping[str, object]
+        | None
+    )
     conditioning_scale: float | None
     last_frame: ImageInput | None
     control: Literal["pose", "depth", "edges", "motion"] | None
@@ -355,6 +433,27 @@ class SharedArguments(CommonSettings, total=False):
     pose_video: VideoInput | None
     control_video: VideoInput | None
     use_dynamic_cfg: bool | None
+    quantization: (
+        Literal[
+            "none",
+            "int8",
+            "fp8",
+            "q5_1",
+            "q4_1",
+            "nf4",
+            "Q8_0",
+            "Q6_K",
+            "Q4_K_M",
+            "Q4_K_S",
+            "Q5_K_M",
+            "Q4_0",
+            "Q3_K_S",
+            "Q3_K_M",
+            "Q2_K",
+        ]
+        | Mapping[str, object]
+        | None
+    )
     decode_timestep: float | None
     decode_noise_scale: float | None
     lora_alpha: float | None

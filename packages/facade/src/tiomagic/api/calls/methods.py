@@ -118,7 +118,7 @@ class FeatureCalls(ABC):
         * ``quality``: What memory auto may lose where the full weights do not fit the device:
           nothing, a little (int8 weights), or more (four bits at the least).
         * ``quantization``: Keeps the weights in fewer bits, which changes the video: 8 bits take
-          half the memory, the last two three eighths and a third. An object sets each option.
+          half the memory, nf4 a quarter, the others lie between.
         * ``weights``: Files in place of components of the model for this video, such as GGUF or
           fp8: a path, or owner/name/file of the hub (docs/weights.md).
         * ``acceleration``: exact changes nothing beyond rounding; fast skips work that changes
@@ -228,7 +228,7 @@ class FeatureCalls(ABC):
         * ``quality``: What memory auto may lose where the full weights do not fit the device:
           nothing, a little (int8 weights), or more (four bits at the least).
         * ``quantization``: Keeps the weights in fewer bits, which changes the video: 8 bits take
-          half the memory, the last two three eighths and a third. An object sets each option.
+          half the memory, nf4 a quarter, the others lie between.
         * ``weights``: Files in place of components of the model for this video, such as GGUF or
           fp8: a path, or owner/name/file of the hub (docs/weights.md).
         * ``acceleration``: exact changes nothing beyond rounding; fast skips work that changes
@@ -355,7 +355,7 @@ class FeatureCalls(ABC):
         * ``quality``: What memory auto may lose where the full weights do not fit the device:
           nothing, a little (int8 weights), or more (four bits at the least).
         * ``quantization``: Keeps the weights in fewer bits, which changes the video: 8 bits take
-          half the memory, the last two three eighths and a third. An object sets each option.
+          half the memory, nf4 a quarter, the others lie between.
         * ``weights``: Files in place of components of the model for this video, such as GGUF or
           fp8: a path, or owner/name/file of the hub (docs/weights.md).
         * ``acceleration``: exact changes nothing beyond rounding; fast skips work that changes
@@ -537,7 +537,7 @@ class FeatureCalls(ABC):
         * ``quality``: What memory auto may lose where the full weights do not fit the device:
           nothing, a little (int8 weights), or more (four bits at the least).
         * ``quantization``: Keeps the weights in fewer bits, which changes the video: 8 bits take
-          half the memory, the last two three eighths and a third. An object sets each option.
+          half the memory, nf4 a quarter, the others lie between.
         * ``weights``: Files in place of components of the model for this video, such as GGUF or
           fp8: a path, or owner/name/file of the hub (docs/weights.md).
         * ``acceleration``: exact changes nothing beyond rounding; fast skips work that changes
