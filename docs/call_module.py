@@ -128,7 +128,7 @@ def _field(name: str, kind: str, *, optional: bool) -> str:
     words, bracket, rest = kind.removeprefix("Literal[").partition("]")
     assert bracket, line
     inside = "".join(f"            {word},\n" for word in words.split(", "))
-    others = [one for one in (*rest.split(" | ")[1:], *(["None"] if optional else []))]
+    others = [*rest.split(" | ")[1:], *(["None"] if optional else [])]
     tail = "".join(f"        | {one}\n" for one in others)
     return f"    {name}: (\n        Literal[\n{inside}        ]\n{tail}    )"
 

@@ -51,7 +51,7 @@ QUANTIZATION = Parameter(
     ),
     advanced=True,
     description="Keeps the weights in fewer bits, which changes the video: 8 bits take half the "
-    "memory, nf4 a quarter, the others lie between. Names such as Q4_K_M are files that are "
+    "memory, nf4 a quarter, the others lie between. Names in capitals are files that are "
     "downloaded. An object sets each option.",
 )
 
