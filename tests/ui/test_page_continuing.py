@@ -33,6 +33,21 @@ SECONDS = "document.querySelector('#stage video').duration"
 
 
 @in_browser
+def test_a_phone_shows_the_form_of_what_is_continued(visit_page: VisitPage) -> None:
+    """The video is below the form there: the page goes to what the button has filled."""
+
+    async def scenario(page: Page) -> None:
+        await make_the_first(page)
+        button = page.locator("#stage").get_by_role("button", name="Continue")
+        await button.scroll_into_view_if_needed()
+        await expect(page.locator("#field-continued_video")).not_to_be_in_viewport()
+        await button.click()
+        await expect(page.locator("#field-continued_video video")).to_be_in_viewport()
+
+    visit_page(scenario, viewport={"width": 390, "height": 844})
+
+
+@in_browser
 def test_a_shot_goes_on_and_a_picture_loops(
     visit_page: VisitPage, page_process: PageProcess
 ) -> None:

@@ -175,6 +175,17 @@
   const open = (form) => {
     if (form?.inert && formOf(form) && formOf(form) !== form.dataset.leaves) form.inert = false;
   };
+  // Who continues a video from below its form, as on a phone, would not see that the form changed.
+  let continues = null;
+  const showContinued = () => {
+    const video = document.querySelector("#field-continued_video video");
+    if (!continues || !video?.src.includes(encodeURIComponent(continues))) return;
+    continues = null;
+    const { top, bottom } = video.getBoundingClientRect();
+    const bar = document.querySelector("#make-bar")?.getBoundingClientRect();
+    const end = bar && bar.top > 0 ? Math.min(bar.top, innerHeight) : innerHeight;
+    if (top < 0 || bottom > end) document.querySelector("#form").scrollIntoView();
+  };
   // A draft is of the form that is seen, also before anything is entered.
   const begin = (mark) => {
     if (!mark || mark.dataset.begun) return;
@@ -199,6 +210,7 @@
     begin(document.querySelector("#form [data-draft]"));
     unfold();
     showQuestion();
+    showContinued();
     if (document.querySelector("[data-presets]:empty") && Object.keys(presets()).length) showPresets();
     open(document.querySelector("#form"));
   }).observe(document, { childList: true, subtree: true, attributeFilter: ["aria-label"] });
@@ -427,6 +439,7 @@
     // What a button tells the server: its action, what it is about, and what stands beside it.
     press(button) {
       const told = { action: button.dataset.action, job: button.dataset.job };
+      if (told.action === "continue") continues = told.job;
       const form = button.closest(".tm-dialog form");
       return form ? { ...told, tags: form.tags.value, note: form.note.value } : told;
     },
