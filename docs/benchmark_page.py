@@ -190,6 +190,24 @@ def _loading(result: Result) -> Iterator[str]:
         yield render_table_row(side, f"{one['median_s']:.2f} s", spread)
 
 
+def _main_memory(result: Result) -> Iterator[str]:
+    yield f"A transformer with {result['gib']:g} GiB of files, the largest of"
+    yield f"{result['largest_file_gib']:.2f} GiB, loaded by a CPU in a process of its own. *Held* is"
+    yield "what the process has afterwards, *beside* the peak over that. The first figure counts all"
+    yield "pages (RSS), the second leaves out those of files, which the system takes back when it"
+    yield "needs them. `converted` files are in fp32, and the run is in bf16."
+    yield ""
+    yield from render_table_head("way", "weights", "held", "beside", "largest file times")
+    for one in result["rows"]:
+        beside = max(one["beside_gib"], 0.0), max(one["beside_own_gib"], 0.0)
+        yield render_table_row(
+            *(one["way"], f"{one['weights_gib']:.2f} GiB"),
+            f"{one['held_gib']:.2f} and {max(one['held_own_gib'], 0.0):.2f} GiB",
+            f"{beside[0]:.2f} and {beside[1]:.2f} GiB",
+            " and ".join(f"{one_of / result['largest_file_gib']:.2f}" for one_of in beside),
+        )
+
+
 def _accelerations(result: Result) -> Iterator[str]:
     yield f"Eight videos of `{result['model']}`, against the exact ones of as many steps."
     yield ""
@@ -329,6 +347,7 @@ SECTIONS: tuple[tuple[str, str, Callable[[Result], Iterator[str]]], ...] = (
     ("Large models on a GPU", "gpu_pipelines", _gpu),
     ("More large models on a GPU", "gpu_pipelines_more", _gpu),
     ("From the files to the GPU", "loading", _loading),
+    ("What loading takes of main memory", "main_memory", _main_memory),
     ("Difference between `fast` and `exact`", "accelerations", _accelerations),
     ("What weights in fewer bits lose", "quantization", _quantization),
     ("What tiomagic adds to a pipeline", "overhead", _overhead),

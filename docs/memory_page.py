@@ -12,6 +12,7 @@ from tiomagic_domain.catalogue import ModelCard, models
 from tiomagic_domain.weights.formats import QUALITIES
 from tiomagic_local.runtime.memory_plan import (
     IN_MAIN_MEMORY,
+    MAIN_RESERVE_GIB,
     ON_DEVICE,
     Demand,
     MemoryPlan,
@@ -20,11 +21,13 @@ from tiomagic_local.runtime.memory_plan import (
 )
 from tiomagic_local.runtime.quality import choose_weights_and_plan
 
+PLANS = (MemoryPlan.RESIDENT, MemoryPlan.MODEL_OFFLOAD, MemoryPlan.GROUP_OFFLOAD)
+"""Those that differ on the GPU."""
 SIZES = ((832, 480, 81), (1280, 720, 81), (768, 512, 121))
 """Width, height and frames beside a model's own."""
 
 INTRODUCTION = """\
-# GPU memory
+# Memory
 
 The GPU memory of a video in GiB, by model, size and
 [plan](local.md#when-the-model-is-larger-than-the-gpu), with a reserve of 1 GiB. This page is
@@ -33,11 +36,14 @@ count: the networks of each model are built from their published shapes, without
 bytes in use are counted through a step, an encoding and a decoding. The count is within 10 % of
 every measurement on GPUs.
 
-| plan | what lies on the GPU |
-| --- | --- |
-| `resident` | all weights, all the time |
-| `model_offload` | one component at a time |
-| `group_offload` | a few layers at a time, and the VAE |
+| plan | what lies on the GPU | where the other weights wait |
+| --- | --- | --- |
+| `resident` | all weights, all the time | there are none |
+| `model_offload` | one component at a time | main memory (RAM) |
+| `group_offload` | a few layers at a time, and the VAE | main memory |
+| `disk_offload` | the same as with `group_offload` | their files |
+
+[Main memory](#main-memory) has a table of its own.
 
 *In tiles* is the same plan with a VAE that works in tiles; it is used if whole frames fit in no
 plan. Models with a `*` always decode in tiles. The first line of a model is its default size; for a
@@ -49,6 +55,33 @@ on the GPU if that fits, else in RAM, which gives the same video. `kv_cache="int
 changes the video a little.
 
 """
+
+MAIN_SECTION = """\
+
+## Main memory
+
+What the plans take of the main memory of the machine in GiB, with {reserve:g} GiB for the process
+itself. `memory="auto"` compares it with what is free, or with what a container has left of its
+limit; swap does not count. Where main memory has no room for weights that wait in it, they stay in
+their files, and each layer is read when it is due (`disk_offload`). The video is the same, and as
+many bytes as the weights have are read from the disk in every step, except for what the system has
+kept in memory.
+
+Files whose weights have another type than the run are written once more in that type, beside the
+hub's cache in `tiomagic/quantized`. Weights in [fewer bits](weights.md#weights-in-fewer-bits) are
+less to read.
+
+[Loading](benchmarks.md#what-loading-takes-of-main-memory) makes no second copy of the weights.
+`resident` loads them straight to the first GPU; for `cuda:1` and later ones they go through main
+memory, which then needs as much as with `group_offload`.
+
+"""
+MAIN_CARDS_SECTION = """\
+
+With 16 GB of main memory, of which 14 GiB are free, full weights at the first size take:
+
+"""
+MAIN_FREE_GIB = 14.0
 
 CARDS_SECTION = """\
 
@@ -78,22 +111,46 @@ uv run python benchmarks/memory.py --models wan2.2-ti2v-5b
 uv run python benchmarks/memory.py --models wan2.2-ti2v-5b --size 1280x704x121 --show
 ```
 
-On a machine with a GPU, this measures the same peaks at true shapes with random weights, and shows
-the estimates beside them:
+On a machine with a GPU, this measures the same peaks, with random weights of the true shapes; the
+[benchmarks](benchmarks.md) then show the estimates beside them:
 
 <!-- not run (python): needs a GPU -->
 
 ```bash
-uv run python benchmarks/gpu_pipelines.py --modes plain exact --steps 3 --peaks
+uv run python benchmarks/gpu.py
 ```
 """
 
 
 def render_memory() -> str:
     """Return the page."""
-    cards = CARDS_SECTION + EXPLANATION + "\n" + "\n".join(_cards())
-    tables = INTRODUCTION + "\n".join(_table()) + "\n" + cards
-    return tables + "\n" + RECOUNT_SECTION
+    main = MAIN_SECTION.format(reserve=MAIN_RESERVE_GIB)
+    sections = [
+        INTRODUCTION + "\n".join(_table()),
+        CARDS_SECTION + EXPLANATION + "\n" + "\n".join(_cards()),
+        main + "\n".join(_main_table()),
+        MAIN_CARDS_SECTION + "\n".join(_main_cards()),
+    ]
+    return "\n".join([*sections, RECOUNT_SECTION])
+
+
+def _main_table() -> Iterator[str]:
+    yield from render_table_head(
+        "model", "`resident`", "`model_offload`, `group_offload`", "`disk_offload`"
+    )
+    for card in models().values():
+        if card.gpu_memory_gib:
+            demand = demand_of(card, next(_sizes(card)))
+            plans = (MemoryPlan.RESIDENT, MemoryPlan.GROUP_OFFLOAD, MemoryPlan.DISK_OFFLOAD)
+            needs = (MAIN_RESERVE_GIB + demand.main_gib(plan) for plan in plans)
+            yield render_table_row(f"`{card.name}`", *(f"{need:.1f}" for need in needs))
+
+
+def _main_cards() -> Iterator[str]:
+    yield from render_table_head("model", *(f"{gib} GB of GPU memory" for gib in CARDS))
+    for name in CONSUMER_MODELS:
+        cells = (_on_card(models()[name], (), gib, main_gib=MAIN_FREE_GIB) for gib in CARDS)
+        yield render_table_row(f"`{name}`", *cells)
 
 
 def _cards() -> Iterator[str]:
@@ -104,9 +161,11 @@ def _cards() -> Iterator[str]:
             yield render_table_row(f"`{name}`" if not allowed else "", f"`{quality}`", *cells)
 
 
-def _on_card(card: ModelCard, allowed: tuple[str, ...], gib: int) -> str:
+def _on_card(
+    card: ModelCard, allowed: tuple[str, ...], gib: int, *, main_gib: float | None = None
+) -> str:
     settings = next(_sizes(card))
-    choose = partial(choose_memory_plan, device="cuda", free_gib=gib * USABLE)
+    choose = partial(choose_memory_plan, device="cuda", free_gib=gib * USABLE, main_gib=main_gib)
     found = choose_weights_and_plan(card, settings, choose, files={}, allowed=allowed)
     if found.estimated_gib is None:
         return "does not fit"
@@ -118,7 +177,7 @@ def _on_card(card: ModelCard, allowed: tuple[str, ...], gib: int) -> str:
 
 
 def _table() -> Iterator[str]:
-    plans = [f"`{plan}`" for plan in MemoryPlan]
+    plans = [f"`{plan}`" for plan in PLANS]
     yield from render_table_head(
         "model", "size", *plans, "`model_offload` in tiles", "`group_offload` in tiles"
     )
@@ -171,7 +230,7 @@ def _named(card: ModelCard, size: dict[str, int]) -> str:
 
 
 def _figures(demand: Demand, cache: str = ON_DEVICE) -> Iterator[str]:
-    for plan in MemoryPlan:
+    for plan in PLANS:
         yield f"{demand.gib(plan, cache=cache):.1f}"
     for plan in (MemoryPlan.MODEL_OFFLOAD, MemoryPlan.GROUP_OFFLOAD):
         yield f"{demand.gib(plan, tiles=True, cache=cache):.1f}"

@@ -23,6 +23,8 @@ class ExampleCard:
     """Of its own memory, from its maker's data sheet."""
     link_bytes_a_second: float = 25e9
     """From main memory: PCIe 4.0 with 16 lanes, of whose 31.5 GB a second 25 are usual."""
+    disk_bytes_a_second: float = 3e9
+    """From the disk: an SSD (NVMe), of which 3 to 7 GB a second are usual."""
 
 
 EXAMPLES: Final[Mapping[int, ExampleCard]] = {
@@ -43,6 +45,7 @@ computed from the rates of one card of each size, and not measured.
 ```text
 compute  = operations of a pass / (0.4 x the card's bf16 peak)
 transfer = bytes of the transformer / 25 GB a second                 (group_offload, each pass)
+           or / 3 GB a second                                        (disk_offload, each pass)
 read     = numbers of the transformer x b / the card's memory rate   (weights in fewer bits)
 factor   = (max(compute, transfer) + read) / compute
 ```
@@ -78,8 +81,11 @@ def compute_slowdown(
     compute = operations / flops
     format_ = choice.quantization.get("transformer")
     share = 1.0 if format_ is None else share_of(card.name, "transformer", format_)
-    offloaded = choice.plan is MemoryPlan.GROUP_OFFLOAD
-    transfer = full * share / gpu.link_bytes_a_second if offloaded else 0.0
+    rates = {
+        MemoryPlan.GROUP_OFFLOAD: gpu.link_bytes_a_second,
+        MemoryPlan.DISK_OFFLOAD: gpu.disk_bytes_a_second,
+    }
+    transfer = full * share / rates[choice.plan] if choice.plan in rates else 0.0
     read = 0.0
     if format_ is not None:
         read = full / 2 * READING[format_] / gpu.memory_bytes_a_second

@@ -130,7 +130,7 @@ def test_a_cpu_keeps_everything(wanted: str) -> None:
     """There is nowhere to move weights to; the record says so when something else was asked for."""
     choice = choose_memory_plan(LARGE, device="cpu", free_gib=None, wanted=wanted)
     assert choice.plan is MemoryPlan.RESIDENT
-    assert ("no meaning" in choice.reason) == (wanted in {"model_offload", "group_offload"})
+    assert ("no meaning" in choice.reason) == (wanted not in {"auto", "resident"})
 
 
 def test_shared_memory_is_no_place_to_offload_to() -> None:
@@ -171,6 +171,50 @@ def test_an_estimate_leaves_something_to_try() -> None:
     assert choose_memory_plan(LARGE, device="cpu", free_gib=None).fallback_plan is None
 
 
+@pytest.mark.parametrize(
+    ("free_gib", "main_gib", "plan", "tiles"),
+    [
+        # Weights take 38 GiB, and the process 3.
+        (32, 41.1, MemoryPlan.MODEL_OFFLOAD, False),
+        (32, 40.9, MemoryPlan.DISK_OFFLOAD, False),
+        (25, 41.1, MemoryPlan.GROUP_OFFLOAD, False),
+        (25, 16.0, MemoryPlan.DISK_OFFLOAD, False),
+        (6, 16.0, MemoryPlan.DISK_OFFLOAD, True),
+        # Nothing waits when all is on the device, which is loaded piece by piece.
+        (79, 16.0, MemoryPlan.RESIDENT, False),
+        (79, 3.9, MemoryPlan.DISK_OFFLOAD, False),
+        (0, 2.0, MemoryPlan.DISK_OFFLOAD, True),
+        (None, 16.0, MemoryPlan.DISK_OFFLOAD, False),
+        (None, 64.0, MemoryPlan.MODEL_OFFLOAD, False),
+    ],
+)
+def test_weights_stay_on_the_disk_where_main_memory_is_short(
+    free_gib: float | None, main_gib: float, plan: MemoryPlan, tiles: bool
+) -> None:
+    """Only there: what waits in main memory is faster, and swap would be slower."""
+    choice = choose_memory_plan(LARGE, device="cuda", free_gib=free_gib, main_gib=main_gib)
+    assert (choice.plan, choice.tiles) == (plan, tiles)
+    short = "weights take 38.0 GiB of main memory" in choice.reason
+    assert short == (main_gib < 41)
+
+
+def test_a_second_gpu_is_filled_through_main_memory() -> None:
+    """The library loads straight to the first one only."""
+    plans = [
+        choose_memory_plan(LARGE, device=device, free_gib=79, main_gib=16).plan
+        for device in ("cuda", "cuda:0", "cuda:1")
+    ]
+    assert plans == [MemoryPlan.RESIDENT, MemoryPlan.RESIDENT, MemoryPlan.DISK_OFFLOAD]
+
+
+def test_a_retry_does_not_fill_main_memory() -> None:
+    """After all weights on the device come those on the disk, if they cannot wait elsewhere."""
+    choice = choose_memory_plan(LARGE, device="cuda", free_gib=79, main_gib=16)
+    assert choice.fallback_plan is MemoryPlan.DISK_OFFLOAD
+    last = choose_memory_plan(LARGE, device="cuda", free_gib=25, main_gib=16)
+    assert last.fallback_plan is MemoryPlan.DISK_OFFLOAD
+
+
 KEEPS = Demand(model=MODEL, pixels=10**6, frames=32, cache_gib=30.0)
 """The same model with a KV cache of 30 GiB."""
 
@@ -205,6 +249,14 @@ def test_a_kv_cache_has_a_place_in_the_plan_that_is_asked_for() -> None:
     assert choose_memory_plan(KEEPS, free_gib=50, **wanted).cache == "ram"
     assert choose_memory_plan(LARGE, free_gib=50, **wanted).cache is None
     assert choose_memory_plan(KEEPS, device="cpu", free_gib=None).cache is None
+
+
+def test_a_kv_cache_takes_main_memory_too() -> None:
+    """It stays on the device where main memory has no room for it."""
+    wide = choose_memory_plan(KEEPS, device="cuda", free_gib=60, main_gib=80)
+    assert (wide.plan, wide.cache) == (MemoryPlan.RESIDENT, "ram")
+    short = choose_memory_plan(KEEPS, device="cuda", free_gib=60, main_gib=16)
+    assert (short.plan, short.cache) == (MemoryPlan.DISK_OFFLOAD, "gpu")
 
 
 def test_eight_bits_are_counted() -> None:

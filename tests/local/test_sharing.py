@@ -27,7 +27,7 @@ from tiomagic_domain.errors import GenerationError
 from tiomagic_domain.features import Feature
 from tiomagic_domain.progress import NeverCanceled, ignore_progress
 from tiomagic_local.options import LocalOptions
-from tiomagic_local.runtime import pipeline_cache
+from tiomagic_local.runtime import memory_choice
 from tiomagic_local.runtime.component_reuse import (
     detach_text_encoders,
     identify_components,
@@ -341,7 +341,7 @@ class TestMemory:
 
         # A CPU does not say how much memory is free, and has one plan.
         monkeypatch.setattr(devices, "free_memory_gib", lambda _device: 1.0)
-        monkeypatch.setattr(pipeline_cache, "choose_memory_plan", chosen)
+        monkeypatch.setattr(memory_choice, "choose_memory_plan", chosen)
         one = on(tiny)
         part = encoder(one, T2V)
         encoder(one, VACE)

@@ -204,7 +204,7 @@ class TestTogether:
         assert bench.is_unchanged()
 
 
-@pytest.mark.parametrize("plan", ["RESIDENT", "GROUP_OFFLOAD"])
+@pytest.mark.parametrize("plan", ["RESIDENT", "GROUP_OFFLOAD", "DISK_OFFLOAD"])
 def test_weights_of_a_loaded_model_and_their_file_stay(
     weights_dir: Path, tmp_path: Path, plan: str
 ) -> None:

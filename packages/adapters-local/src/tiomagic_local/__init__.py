@@ -28,6 +28,8 @@
                       measured.
 ``rank_main``         One of the other ranks: ``python -m tiomagic_local.rank_main <descriptor>
                       <parent>``.
+``read_ahead``        Reads layers that stay in their files ahead of time, while the layers before
+                      them run.
 ``rehearsal``         Rehearsal: checks whether a model can run here, before its weights are
                       downloaded.
 ``runtime``           The runtime: loads a pipeline, keeps it in a cache, plans its memory, and

@@ -244,7 +244,7 @@ class CommonSettings(TypedDict, total=False):
     seed: int | None
     fps: int | None
     loras: Sequence[Mapping[str, object]] | None
-    memory: Literal["auto", "resident", "model_offload", "group_offload"] | None
+    memory: Literal["auto", "resident", "model_offload", "group_offload", "disk_offload"] | None
     quality: Literal["exact", "high", "small"] | None
     weights: Mapping[str, object] | None
     acceleration: Literal["exact", "fast", "turbo"] | Mapping[str, object] | None

@@ -17,6 +17,8 @@ from diffusers.modular_pipelines.components_manager import (
     custom_offload_with_hook,
 )
 
+from tiomagic_local.read_ahead import read_ahead
+
 VAE = "vae"
 MOVES_IN_PARTS = "_supports_group_offloading"
 """What the classes of diffusers call whether group offload works on them."""
@@ -47,7 +49,7 @@ def offload_whole(pipeline: Any, device: torch.device) -> None:
                 hook.add_other_hook(other)
 
 
-def offload_blocks(pipeline: Any, device: torch.device) -> None:
+def offload_blocks(pipeline: Any, device: torch.device, *, from_files: bool = False) -> None:
     """Have a few layers at a time on the device, and the VAEs, which are small.
 
     A network that the library does not move in parts stays on the device as well.
@@ -58,6 +60,7 @@ def offload_blocks(pipeline: Any, device: torch.device) -> None:
     Args:
         pipeline: With all weights in main memory.
         device: Where it runs.
+        from_files: True to leave weights that are mapped from files there, see ``read_ahead``.
     """
     for name, part in networks(pipeline).items():
         if name == VAE or not getattr(part, MOVES_IN_PARTS, True):
@@ -71,7 +74,11 @@ def offload_blocks(pipeline: Any, device: torch.device) -> None:
             offload_type="block_level" if blocks else "leaf_level",
             num_blocks_per_group=1 if blocks else None,
             use_stream=device.type == "cuda",
+            # A layer is copied to memory that the GPU can read only when it is due.
+            low_cpu_mem_usage=from_files,
         )
+        if from_files:
+            read_ahead(part)
 
 
 def release_networks(pipeline: Any) -> None:

@@ -28,6 +28,7 @@ from tiomagic_local.preflight.machine import MachineFacts
 from tiomagic_local.preflight.run_time import CORE_FLOPS, estimate_run_time, gpu_flops
 from tiomagic_local.preflight.stored_weights import StoredWeights, find_stored_weights, free_bytes
 from tiomagic_local.runtime.memory_plan import (
+    MAIN_RESERVE_GIB,
     RESERVE_GIB,
     Demand,
     MemoryPlan,
@@ -41,6 +42,7 @@ from tiomagic_media.pose.models import count_missing_bytes
 
 OWN_SIZE: Final = 0.5
 """Weights of less than this part of the card's are those of a smaller model of the same kind."""
+LESS_MAIN: Final = 'memory="disk_offload" leaves them in their files, and takes less'
 OFFLINE_VARIABLES: Final = ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE")
 OFFLINE: Final = "HF_HUB_OFFLINE is set: unset it"
 HUB_VARIABLES: Final = ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN")
@@ -186,16 +188,18 @@ def _plans(
     formats = _formats_of(card, settings, device, sizes)
     demand = demand_in(card, settings, formats, sizes)
     cache = _cache_place(demand, settings)
-    held = demand.model if sizes or formats else needs
-    waits = demand.cache_gib if cache == IN_MAIN_MEMORY and not needs.is_smaller else 0.0
+    straight = device.name in {"cuda", "cuda:0"}
     return tuple(
         PlanNeed(
             plan=plan.value,
             device_gib=needs.largest_gib + RESERVE_GIB
             if needs.is_smaller
             else min(demand.gib(plan, tiles=tiles, cache=cache) for tiles in (False, True)),
-            main_gib=waits
-            + (held.largest_gib if plan is MemoryPlan.RESIDENT else held.weights_gib),
+            main_gib=needs.weights_gib
+            if needs.is_smaller
+            else MAIN_RESERVE_GIB + demand.main_gib(plan, cache=cache, straight=straight),
+            smaller="" if plan in {MemoryPlan.RESIDENT, MemoryPlan.DISK_OFFLOAD} else LESS_MAIN,
+            reads_disk=plan is MemoryPlan.DISK_OFFLOAD,
         )
         for plan in MemoryPlan
         if wanted in {"auto", plan.value}

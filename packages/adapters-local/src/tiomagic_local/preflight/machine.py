@@ -9,16 +9,9 @@ import re
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 
-from tiomagic_domain.quantities import GIB
 from tiomagic_local.preflight.gpus import InstalledGpu, read_gpus, visible_gpus
-
-CONTAINER_LIMITS: Final = (
-    "/sys/fs/cgroup/memory.max",
-    "/sys/fs/cgroup/memory/memory.limit_in_bytes",
-)
-"""Files with the memory that a container may use, of both versions of control groups."""
+from tiomagic_local.torch_env.main_memory import free_main_memory_gib, main_memory_gib
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +38,7 @@ def read_machine() -> MachineFacts:
         has_other_gpu=build == "hip",
         has_mps=sys.platform == "darwin" and platform.machine() == "arm64",
         main_gib=main_memory_gib(),
-        free_main_gib=free_memory_gib(),
+        free_main_gib=free_main_memory_gib(swap=True),
         cores=_cores(),
     )
 
@@ -72,52 +65,6 @@ def parse_torch_build(text: str) -> str:
         if value is not None and value[1].strip() not in {"None", "''", '""'}:
             return kind
     return "cpu"
-
-
-def main_memory_gib() -> float | None:
-    """Return all main memory with swap, or the limit of the container; None if unknown."""
-    known = _meminfo()
-    total: float | None = None
-    if "MemTotal" in known:
-        total = (known["MemTotal"] + known.get("SwapTotal", 0)) / GIB
-    else:
-        try:
-            total = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / GIB
-        except (AttributeError, ValueError, OSError):
-            return None
-    limit = _container_limit_gib()
-    return total if limit is None else min(total, limit)
-
-
-def free_memory_gib() -> float | None:
-    """Return the main memory that is free now, with swap; None if unknown."""
-    known = _meminfo()
-    if "MemAvailable" not in known:
-        return None
-    free = (known["MemAvailable"] + known.get("SwapFree", 0)) / GIB
-    limit = _container_limit_gib()
-    return free if limit is None else min(free, limit)
-
-
-def _meminfo() -> dict[str, int]:
-    """Return Linux's figures in bytes; empty elsewhere."""
-    try:
-        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
-    except OSError:
-        return {}
-    pairs = (line.split(":", 1) for line in lines if ":" in line)
-    return {name: int(value.split()[0]) * 1024 for name, value in pairs}
-
-
-def _container_limit_gib() -> float | None:
-    for name in CONTAINER_LIMITS:
-        try:
-            text = Path(name).read_text(encoding="ascii").strip()
-        except OSError:
-            continue  # Not in a container, or of the other version.
-        if text.isdecimal():
-            return int(text) / GIB
-    return None
 
 
 def _cores() -> int:

@@ -20,7 +20,7 @@ from tiomagic_local.quantized.made_cache import DRAFT, NOTE, VERSION, MadeWeight
 from tiomagic_local.quantized.rounding import round_weight
 from tiomagic_local.quantized.tensors import Loaded, StoredTensor, keep_stored
 
-LARGEST_FILE = 2 * 2**30
+LARGEST_FILE = 2**29
 """Bytes of a file, so that making them needs little memory beside the weights."""
 FACTOR = ".weight_scale"
 TYPES = {"int8": "I8", "float8_e4m3fn": "F8_E4M3"}

@@ -19,7 +19,7 @@ from tiomagic_local.runtime.memory_plan import (
     demand_of,
 )
 from tiomagic_local.torch_env.devices import free_memory_gib
-from tiomagic_local.torch_env.machine import free_main_memory_gib
+from tiomagic_local.torch_env.main_memory import free_main_memory_gib
 
 MEMORY = "memory"
 
@@ -49,7 +49,10 @@ class MemoryChecks:
         self._demand: Demand = demand_of(card, settings)
         self._free = free_memory_gib(device)
         self.choice: MemoryChoice = choose_memory_plan(
-            self._demand, device=str(device), free_gib=self._free
+            self._demand,
+            device=str(device),
+            free_gib=self._free,
+            main_gib=free_main_memory_gib(),
         )
 
     @property
@@ -65,9 +68,7 @@ class MemoryChecks:
         if self._device.type == "cpu":
             held = max(self._demand.activations(tiles=self.choice.tiles).values())
             return self.weights_gib + held * (1 if self._halves else 2)
-        waits = self.choice.plan is not MemoryPlan.RESIDENT
-        cache = self._demand.cache_gib if self.choice.cache == IN_MAIN_MEMORY else 0.0
-        return cache + (self.weights_gib if waits else self._demand.model.largest_gib)
+        return self._demand.main_gib(self.choice.plan, cache=self.choice.cache)
 
     def needs(self) -> dict[str, Any]:
         """Return the demand of a real run."""

@@ -158,7 +158,7 @@ def _plan(gib: dict[str, float], device: Any) -> Any:
     """Return the device that random weights fit on; None for none."""
     from tiomagic_local.runtime.memory_plan import MemoryPlan
     from tiomagic_local.torch_env.devices import free_memory_gib
-    from tiomagic_local.torch_env.machine import free_main_memory_gib
+    from tiomagic_local.torch_env.main_memory import free_main_memory_gib
 
     free, main = free_memory_gib(device), free_main_memory_gib()
     total, largest = sum(gib.values()), max(gib.values(), default=0.0)

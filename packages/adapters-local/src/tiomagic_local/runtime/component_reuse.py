@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from tiomagic_domain.quantities import GIB
 from tiomagic_local.checkpoint.pipeline_index import is_modular, read_index
-from tiomagic_local.runtime.memory_plan import MemoryPlan
+from tiomagic_local.runtime.memory_plan import BY_LAYERS, MemoryPlan
 from tiomagic_local.weights.locate import Weights
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ def detach_text_encoders(pipeline: Any, plan: MemoryPlan) -> dict[str, torch.nn.
     from tiomagic_local.modular.placement import remove_hooks
 
     # Its hooks have split the weights into blocks of memory of their own.
-    if plan is MemoryPlan.GROUP_OFFLOAD:
+    if plan in BY_LAYERS:
         return {}
     if is_modular(type(pipeline).__name__):
         remove_hooks(pipeline)

@@ -17,7 +17,8 @@ from tiomagic_local.checkpoint.variants import variant_of
 from tiomagic_local.component_files.kinds import find_class
 from tiomagic_local.component_files.single_file import load_file
 from tiomagic_local.modular.loading import load_modular
-from tiomagic_local.modular.placement import offload_blocks, offload_whole
+from tiomagic_local.modular.placement import VAE, networks, offload_blocks, offload_whole
+from tiomagic_local.read_ahead import read_ahead
 from tiomagic_local.runtime.memory_plan import MemoryPlan
 from tiomagic_local.torch_env.quiet import silence_libraries
 from tiomagic_local.weights.locate import PartWeights, Weights
@@ -292,18 +293,25 @@ def _place(pipeline: Any, plan: MemoryPlan, device: torch.device) -> None:
             pipeline.to(device)
         case MemoryPlan.MODEL_OFFLOAD if modular:
             offload_whole(pipeline, device)
-        case MemoryPlan.GROUP_OFFLOAD if modular:
-            offload_blocks(pipeline, device)
+        case MemoryPlan.GROUP_OFFLOAD | MemoryPlan.DISK_OFFLOAD if modular:
+            offload_blocks(pipeline, device, from_files=plan is MemoryPlan.DISK_OFFLOAD)
         case MemoryPlan.MODEL_OFFLOAD:
             # Nothing may be on the device before: it would stay there.
             pipeline.enable_model_cpu_offload(device=device)
-        case MemoryPlan.GROUP_OFFLOAD:
+        case MemoryPlan.GROUP_OFFLOAD | MemoryPlan.DISK_OFFLOAD:
+            from_files = plan is MemoryPlan.DISK_OFFLOAD
             # The VAE stays on the device: it is small, and its caches do not work with these hooks.
             pipeline.enable_group_offload(
                 onload_device=device,
                 offload_device=torch.device("cpu"),
                 offload_type="leaf_level",
                 use_stream=device.type == "cuda",
+                # A layer is copied to memory that the GPU can read only when it is due: weights
+                # that are mapped from files need no other main memory.
+                low_cpu_mem_usage=from_files,
                 exclude_modules=["vae"],
             )
             pipeline.vae.to(device)
+            for name, part in networks(pipeline).items() if from_files else ():
+                if name != VAE:
+                    read_ahead(part)

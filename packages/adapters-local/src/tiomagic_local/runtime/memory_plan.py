@@ -1,12 +1,13 @@
-"""Chooses the memory plan: resident, model_offload or group_offload. Pure, without torch.
+"""Chooses the memory plan by the memory of the device and of the machine. Pure, without torch.
 
-=================  ==============================================================  ==========
-plan               what lies on the device                                         speed
-=================  ==============================================================  ==========
-``resident``       all weights, all the time                                       fastest
-``model_offload``  one component at a time                                         a little less
-``group_offload``  a few layers at a time, and the VAE                             slowest
-=================  ==============================================================  ==========
+=================  ======================================  ========================  =============
+plan               what lies on the device                 where the others wait     speed
+=================  ======================================  ========================  =============
+``resident``       all weights, all the time               there are none            fastest
+``model_offload``  one component at a time                 in main memory            a little less
+``group_offload``  a few layers at a time, and the VAE     in main memory            slow
+``disk_offload``   a few layers at a time, and the VAE     in their files            slowest
+=================  ======================================  ========================  =============
 
 A transformer that keeps keys and values from one pass for all steps (a KV cache) can have them on
 the device or in main memory, whatever the plan. The numbers are the same; a step then brings each
@@ -42,6 +43,12 @@ REFERENCE_VAE_GIB = 0.5
 RESIDENT_LAYERS = 2
 """Layers on the device with group offload: the running one, and the next one in transfer."""
 
+LOADING_GIB = 1.0
+"""Main memory for loading weights straight to a device: tensors that are turned into the type of
+the run on their way, a few at a time (``benchmarks/main_memory.py``)."""
+MAIN_RESERVE_GIB = 3.0
+"""Main memory of the process beside weights: torch with CUDA, the frames, the encoder."""
+
 ASSUMED_FRAMES = 121
 """Frames for a model without a length setting."""
 
@@ -55,6 +62,13 @@ class MemoryPlan(StrEnum):
     RESIDENT = "resident"
     MODEL_OFFLOAD = "model_offload"
     GROUP_OFFLOAD = "group_offload"
+    DISK_OFFLOAD = "disk_offload"
+
+
+BY_LAYERS = frozenset({MemoryPlan.GROUP_OFFLOAD, MemoryPlan.DISK_OFFLOAD})
+"""Plans with a few layers at a time on the device: the smallest there are."""
+WAITING = frozenset({MemoryPlan.MODEL_OFFLOAD, MemoryPlan.GROUP_OFFLOAD})
+"""Plans whose weights wait in main memory."""
 
 
 def estimate_by_weights(*, weights_gib: float, largest_gib: float) -> Estimate:
@@ -113,6 +127,27 @@ class Demand:
             held |= {name: held[name] + self.cache_gib for name in ("denoise", "decode")}
         lying = {phase: self._lying(phase, plan) for phase in held}
         return RESERVE_GIB + max(lying[phase] + held[phase] for phase in held)
+
+    def main_gib(
+        self, plan: MemoryPlan, *, cache: str | None = ON_DEVICE, straight: bool = True
+    ) -> float:
+        """Return the main memory that the weights and a KV cache take beside a GPU.
+
+        Pages of files do not count: the system takes them back when it needs them.
+
+        Args:
+            plan: Where the weights wait.
+            cache: ``ram`` where a KV cache waits in main memory.
+            straight: False where weights that stay on the device go through main memory.
+        """
+        kept = self.cache_gib if cache == IN_MAIN_MEMORY else 0.0
+        if plan in WAITING or (plan is MemoryPlan.RESIDENT and not straight):
+            return kept + self.model.weights_gib
+        if plan is MemoryPlan.RESIDENT:
+            return kept + min(LOADING_GIB, self.model.weights_gib)
+        # Layers on their way are in memory that the GPU can read by itself.
+        layers = RESIDENT_LAYERS * max(self.model.leaves.values(), default=0.0)
+        return kept + min(layers + self.model.fixed_gib, self.model.weights_gib)
 
     def _lying(self, phase: str, plan: MemoryPlan) -> float:
         """Return the GiB of weights on the device in a phase."""
@@ -201,11 +236,12 @@ def choose_memory_plan(
     wanted: str = "auto",
     tiles: bool = False,
     cache: str = "auto",
+    main_gib: float | None = None,
 ) -> MemoryChoice:
     """Return the fastest plan that fits, or the one that the user wants.
 
     A VAE works on whole frames if any plan has room for it, because tiles change pixels at their
-    seams.
+    seams. Weights stay in their files only where main memory has no room for them.
 
     Args:
         demand: Of the generation.
@@ -214,6 +250,7 @@ def choose_memory_plan(
         wanted: A plan's name, or ``auto``.
         tiles: True to have the VAE work in tiles whatever fits.
         cache: The setting ``kv_cache`` of the call.
+        main_gib: Free main memory, without swap; None when unknown, which counts as enough.
     """
     if device.partition(":")[0] == "cpu":
         asked = "" if wanted in {"auto", MemoryPlan.RESIDENT} else f"; {wanted} has no meaning here"
@@ -227,8 +264,19 @@ def choose_memory_plan(
         return MemoryChoice(plan=MemoryPlan.RESIDENT, reason=reason, tiles=tiles)
     if free_gib is None:
         reason = "the free memory is not known"
-        return _chosen(MemoryPlan.MODEL_OFFLOAD, reason, tiles=tiles, cache=places[-1])
-    return _fitting(demand, free_gib, tiles=tiles, places=places)
+        ways = _ways(demand, places, main_gib, straight=True)
+        plans = [way[0] for way in ways.ways]
+        offload = MemoryPlan.MODEL_OFFLOAD if MemoryPlan.MODEL_OFFLOAD in plans else plans[-1]
+        return MemoryChoice(
+            plan=offload,
+            reason=reason + ways.shortage,
+            fallback_plan=ways.after(offload, tiles=tiles),
+            tiles=tiles,
+            cache=places[-1],
+        )
+    straight = device.partition(":")[2] in {"", "0"}
+    ways = _ways(demand, places, main_gib, straight=straight)
+    return _fitting(demand, free_gib, tiles=tiles, ways=ways)
 
 
 def _cache_places(demand: Demand, asked: str) -> tuple[str | None, ...]:
@@ -257,34 +305,78 @@ def _asked(
     return MemoryChoice(plan=plan, reason="asked for", tiles=tiles, cache=cache)
 
 
-def _fitting(
-    demand: Demand, free_gib: float, *, tiles: bool, places: tuple[str | None, ...]
-) -> MemoryChoice:
-    have = f"{free_gib:.1f} GiB are free"
-    ways = _ways(places)
-    for tiled in (tiles, True):
-        takes = {way: demand.gib(way[0], tiles=tiled, cache=way[1]) for way in ways}
-        for (plan, cache), gib in takes.items():
-            if gib <= free_gib:
-                reason = f"{_each(takes, (plan, cache))}, {have}"
-                tiled = tiled and not demand.model.tiles  # noqa: PLW2901 - it always works in them.
-                return _chosen(plan, reason, gib, tiles=tiled, cache=cache)
-    reason = f"{_each(takes, ways[-1])}, {have}"
-    return _chosen(MemoryPlan.GROUP_OFFLOAD, reason, tiles=not demand.model.tiles, cache=places[-1])
-
-
 Way = tuple[MemoryPlan, str | None]
 """A plan and the place of the KV cache."""
 
 
-def _ways(places: tuple[str | None, ...]) -> list[Way]:
-    """Return all plans with all places of a cache, the fastest first.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Ways:
+    """The ways that main memory has room for, the fastest first."""
+
+    ways: tuple[Way, ...]
+    shortage: str = ""
+    """Why others are left out, for the reason of a choice; empty where none is."""
+
+    def after(self, plan: MemoryPlan, *, tiles: bool) -> MemoryPlan | None:
+        """Return the plan for a retry when one was too large; None for none."""
+        plans = list(dict.fromkeys(way[0] for way in self.ways))
+        smaller = plans[plans.index(plan) + 1 :]
+        # After the smallest plan on whole frames there is still the same in tiles.
+        last = None if tiles else plan
+        return smaller[0] if smaller else last
+
+
+def _fitting(demand: Demand, free_gib: float, *, tiles: bool, ways: _Ways) -> MemoryChoice:
+    have = f"{free_gib:.1f} GiB are free{ways.shortage}"
+    last = ways.ways[-1]
+    for tiled in (tiles, True):
+        takes = {way: demand.gib(way[0], tiles=tiled, cache=way[1]) for way in ways.ways}
+        for (plan, cache), gib in takes.items():
+            if gib <= free_gib:
+                tiled = tiled and not demand.model.tiles  # noqa: PLW2901 - it always works in them.
+                return MemoryChoice(
+                    plan=plan,
+                    reason=f"{_each(takes, (plan, cache))}, {have}",
+                    # The estimate may be wrong.
+                    fallback_plan=ways.after(plan, tiles=tiled),
+                    estimated_gib=gib,
+                    tiles=tiled,
+                    cache=cache,
+                )
+    tiles = not demand.model.tiles
+    return MemoryChoice(
+        plan=last[0],
+        reason=f"{_each(takes, last)}, {have}",
+        fallback_plan=ways.after(last[0], tiles=tiles),
+        tiles=tiles,
+        cache=last[1],
+    )
+
+
+def _ways(
+    demand: Demand, places: tuple[str | None, ...], main_gib: float | None, *, straight: bool
+) -> _Ways:
+    """Return the plans with the places of a cache that main memory has room for.
 
     Whole components move once in a segment, layers and a cache in main memory at every step.
     """
+
+    def has_room(plan: MemoryPlan, place: str | None) -> bool:
+        if main_gib is None:
+            return True
+        need = demand.main_gib(plan, cache=place, straight=straight)
+        return need + MAIN_RESERVE_GIB <= main_gib
+
     whole = (MemoryPlan.RESIDENT, MemoryPlan.MODEL_OFFLOAD)
-    ways: list[Way] = [(plan, place) for place in places for plan in whole]
-    return ways + [(MemoryPlan.GROUP_OFFLOAD, place) for place in places]
+    ways = [(plan, place) for place in places for plan in whole if has_room(plan, place)]
+    for place in places:
+        waits = has_room(MemoryPlan.GROUP_OFFLOAD, place)
+        ways.append((MemoryPlan.GROUP_OFFLOAD if waits else MemoryPlan.DISK_OFFLOAD, place))
+    shortage = ""
+    if main_gib is not None and not has_room(MemoryPlan.GROUP_OFFLOAD, places[0]):
+        need = demand.main_gib(MemoryPlan.GROUP_OFFLOAD, cache=places[0])
+        shortage = f"; waiting weights take {need:.1f} GiB of main memory, {main_gib:.1f} are free"
+    return _Ways(ways=tuple(ways), shortage=shortage)
 
 
 def _each(takes: Mapping[Way, float], last: Way) -> str:
@@ -293,34 +385,11 @@ def _each(takes: Mapping[Way, float], last: Way) -> str:
         MemoryPlan.RESIDENT: "all takes",
         MemoryPlan.MODEL_OFFLOAD: "the largest part",
         MemoryPlan.GROUP_OFFLOAD: "a few layers",
+        MemoryPlan.DISK_OFFLOAD: "a few layers",
     }
     beside = {ON_DEVICE: " with the KV cache", IN_MAIN_MEMORY: " without the KV cache"}
     order = list(takes)
     said = order[: order.index(last) + 1]
     return ", ".join(
         f"{words[way[0]]} {takes[way]:.1f} GiB{beside.get(way[1] or '', '')}" for way in said
-    )
-
-
-def _chosen(
-    plan: MemoryPlan,
-    reason: str,
-    estimated_gib: float | None = None,
-    *,
-    tiles: bool = False,
-    cache: str | None = None,
-) -> MemoryChoice:
-    """Return a choice that was made by an estimate, which may be wrong."""
-    order = list(MemoryPlan)
-    after = order[order.index(plan) + 1 :]
-    # After the smallest plan on whole frames there is still the same in tiles.
-    last = None if tiles else plan
-    smaller = after[0] if after else last
-    return MemoryChoice(
-        plan=plan,
-        reason=reason,
-        fallback_plan=smaller,
-        estimated_gib=estimated_gib,
-        tiles=tiles,
-        cache=cache,
     )

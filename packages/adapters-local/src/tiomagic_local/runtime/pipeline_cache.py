@@ -17,17 +17,17 @@ from tiomagic_domain.progress import CancelToken, NeverCanceled, Phase, Progress
 from tiomagic_local.engines import EngineOptions, find_engine
 from tiomagic_local.options import LocalOptions
 from tiomagic_local.runtime.call_loras import find_call_loras, revisions_of
-from tiomagic_local.runtime.component_reuse import Identity, identify_components, lying_on
+from tiomagic_local.runtime.component_reuse import Identity, identify_components
 from tiomagic_local.runtime.loaded import KeepsCache, Loaded, run_on_one_device
-from tiomagic_local.runtime.memory_plan import (
-    MemoryChoice,
-    MemoryPlan,
-    choose_memory_plan,
+from tiomagic_local.runtime.memory_choice import (
+    HeldWeights,
+    choose_by_free_memory,
+    settings_for_ranks,
 )
-from tiomagic_local.runtime.quality import choose_weights_and_plan, demand_in, list_allowed
+from tiomagic_local.runtime.memory_plan import MemoryChoice, MemoryPlan
 from tiomagic_local.torch_env.devices import group_members, measure_peak_memory
 from tiomagic_local.torch_env.imports import pause_garbage_collection
-from tiomagic_local.weights.given_files import GivenFiles, find_file_sizes, find_given_files
+from tiomagic_local.weights.given_files import GivenFiles, find_given_files
 from tiomagic_local.weights.locate import Weights, find_weights, local_folder
 from tiomagic_local.weights.lora_files import find_loras, read_reference_downscale
 
@@ -37,8 +37,6 @@ if TYPE_CHECKING:
     from tiomagic_local.context_parallel.leader import Leader
     from tiomagic_local.runtime.lora_adapters import AppliedLoras
 
-VAE_TILES_SETTING = "vae_tiles"
-"""A setting of a retry: true to force a VAE in tiles."""
 IMPORT_NOTE = "PyTorch and diffusers are imported, which takes some seconds"
 """What a run does before it loads its model."""
 
@@ -199,11 +197,11 @@ class Runtime:
         if self._loaded is None or self._key != key:
             # The same model where another plan fits.
             found = found or self._find(card, device, files, progress)
-            self._call(card, settings, found.weights)
+            self._call(card, settings_for_ranks(settings, choice), found.weights)
             self._fill(card, device, choice, found, progress)
             self._key = key
         else:
-            self._call(card, settings, None)
+            self._call(card, settings_for_ranks(settings, choice), None)
         assert self._loaded is not None
         self._tiling.use(tiles=choice.tiles)
         if isinstance(self._loaded.engine, KeepsCache):
@@ -287,7 +285,9 @@ class Runtime:
         loras = find_loras(card.loras, self._options, progress=progress, **kept)
         progress(Progress(phase=Phase.LOADING))
         self._device = device
-        loaded, quantized = found.kept, self._quantized(choice, progress)
+        # What is in main memory already would not leave it.
+        kept_parts = {} if choice.plan is MemoryPlan.DISK_OFFLOAD else found.kept
+        loaded, quantized = kept_parts, self._quantized(choice, progress)
         if quantized:
             types = dict.fromkeys(engine.fp32, torch.float32)
             with translate_loading_errors(weights):
@@ -309,7 +309,7 @@ class Runtime:
             self._pipeline, device=device, dtype=dtype, masked=options.masked
         )
         facts = _facts(device, dtype, choice, weights)
-        if quantized:
+        if quantized and quantized.made:
             facts["quantization"] = quantized.facts()
         if loras:
             facts["weights"]["loras"] = self._adapters.apply_permanently(loras)
@@ -325,8 +325,9 @@ class Runtime:
         )
 
     def _quantized(self, choice: MemoryChoice, progress: ProgressSink) -> Any:
-        """Return what loads the components that are kept in fewer bits; None for none."""
-        if not choice.quantization:
+        """Return what loads components in fewer bits, or leaves them in files; None for none."""
+        from_files = choice.plan is MemoryPlan.DISK_OFFLOAD
+        if not choice.quantization and not from_files:
             return None
         from tiomagic_local.quantized.made_cache import made_weights_folder
         from tiomagic_local.runtime.quantized_parts import QuantizedParts
@@ -334,7 +335,9 @@ class Runtime:
         def say(text: str) -> None:
             progress(Progress(phase=Phase.LOADING, note=text))
 
-        return QuantizedParts(choice.quantization, cache=made_weights_folder(), say=say)
+        return QuantizedParts(
+            choice.quantization, cache=made_weights_folder(), say=say, from_files=from_files
+        )
 
     def _choose(
         self,
@@ -343,28 +346,13 @@ class Runtime:
         device: torch.device,
         found: ModelSources | None,
     ) -> MemoryChoice:
-        from tiomagic_local.torch_env.devices import free_memory_gib
-
-        free = free_memory_gib(device)
-        files = find_file_sizes(card, settings, self._options)
-        # This model's own weights may be in the memory that they would be counted against.
-        if free is not None and found is not None:
-            free += lying_on(found.kept, device)
-        elif free is not None and self._key is not None and self._key[-1] is MemoryPlan.RESIDENT:
-            assert self._loaded is not None, "what has a key is loaded"
-            formats = self._loaded.quantization
-            free += demand_in(card, settings, formats, files).model.weights_gib
-        wanted = str(settings.get("memory", "auto"))
-        choose = partial(
-            choose_memory_plan,
-            device=str(device),
-            free_gib=free,
-            wanted=wanted,
-            tiles=bool(settings.get(VAE_TILES_SETTING, False)),
-            cache=str(settings.get(CACHE_SETTING, "auto")),
-        )
-        allowed = list_allowed(settings, str(device), free)
-        return choose_weights_and_plan(card, settings, choose, files=files, allowed=allowed)
+        held = HeldWeights(parts=found.kept) if found is not None else HeldWeights()
+        if found is None and self._loaded is not None and self._key is not None:
+            plan = self._key[-1]
+            assert isinstance(plan, MemoryPlan), "the last of the key is the plan"
+            held = HeldWeights(plan=plan, quantization=self._loaded.quantization)
+        ranks = max(len(self._group), 1)
+        return choose_by_free_memory(card, settings, device, self._options, held=held, ranks=ranks)
 
     def _drop(self) -> None:
         """Drop the cached model and release its memory."""

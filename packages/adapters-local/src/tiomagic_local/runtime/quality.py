@@ -15,7 +15,7 @@ from typing import Any
 from tiomagic_domain.catalogue import ModelCard
 from tiomagic_domain.weights.formats import GROUPS, QUALITIES, read_quantization
 from tiomagic_local.footprint.architectures import find_component_name
-from tiomagic_local.runtime.memory_plan import Demand, MemoryChoice, MemoryPlan, demand_of
+from tiomagic_local.runtime.memory_plan import BY_LAYERS, Demand, MemoryChoice, demand_of
 
 SHARES = {"int8": 8 / 16, "fp8": 8 / 16, "q5_1": 6 / 16, "q4_1": 5 / 16, "nf4": 4.25 / 16}
 """The part of 16 bits that a number takes in a format, with its factors."""
@@ -123,4 +123,4 @@ def _choose(
 
 def _is_whole(choice: MemoryChoice) -> bool:
     """Say whether whole components fit."""
-    return choice.plan is not MemoryPlan.GROUP_OFFLOAD and choice.estimated_gib is not None
+    return choice.plan not in BY_LAYERS and choice.estimated_gib is not None

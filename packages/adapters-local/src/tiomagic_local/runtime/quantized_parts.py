@@ -1,4 +1,4 @@
-"""Loads the components of a pipeline that a run keeps in fewer bits."""
+"""Loads the components of a pipeline that a run keeps in fewer bits, or leaves in their files."""
 
 from __future__ import annotations
 
@@ -11,7 +11,12 @@ from typing import TYPE_CHECKING, Any
 from tiomagic_domain.errors import Problem, ValidationError
 from tiomagic_domain.weights.formats import GROUPS
 from tiomagic_local.checkpoint.pipeline_index import read_index
-from tiomagic_local.quantized.components import FullComponent, load_quantized
+from tiomagic_local.quantized.components import (
+    FullComponent,
+    is_of_type,
+    load_from_files,
+    load_quantized,
+)
 from tiomagic_local.quantized.made_cache import MadeWeights
 from tiomagic_local.runtime.component_reuse import identify_files
 from tiomagic_local.weights.locate import Weights
@@ -22,13 +27,15 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class QuantizedParts:
-    """The components of one pipeline that are kept in fewer bits."""
+    """The components of one pipeline that are not loaded as they lie in its folder."""
 
     formats: Mapping[str, str]
     """The format of each group; see ``tiomagic_domain.weights.formats``."""
     cache: Path
     say: Callable[[str], None]
     """Called when weights have to be made."""
+    from_files: bool = False
+    """True to have all others in files of the type of the run, where they can stay."""
     made: dict[str, MadeWeights] = field(default_factory=dict)
     """What was loaded, by the component."""
 
@@ -57,10 +64,11 @@ class QuantizedParts:
         loaded = {}
         for name, (library, word, folder) in _networks(weights).items():
             format_ = next((f for g, f in self.formats.items() if name.startswith(g)), None)
-            if format_ is None:
+            by_hand = name in weights.given
+            if format_ is None and (by_hand or not self.from_files):
                 continue
-            if name in weights.given:
-                raise _given_by_hand(name, format_)
+            if by_hand:
+                raise _given_by_hand(name, str(format_))
             full = FullComponent(
                 name=name.replace("_", " "),
                 kind=getattr(importlib.import_module(library), word),
@@ -68,9 +76,13 @@ class QuantizedParts:
                 identity=(word, identify_files(folder)),
                 source=f"{weights.repository or weights.folder.name}/{name}",
             )
-            loaded[name], self.made[name] = load_quantized(
-                full, format_, types.get(name, dtype), cache=self.cache, say=self.say
-            )
+            type_ = types.get(name, dtype)
+            if format_ is not None:
+                loaded[name], self.made[name] = load_quantized(
+                    full, format_, type_, cache=self.cache, say=self.say
+                )
+            elif not is_of_type(full, type_):
+                loaded[name] = load_from_files(full, type_, cache=self.cache, say=self.say)
         return loaded
 
 

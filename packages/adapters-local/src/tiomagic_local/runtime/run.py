@@ -30,8 +30,9 @@ from tiomagic_local.engines._shared.frame_sink import stream_frames_to
 from tiomagic_local.lora.messages import describe_partial_use, lora_of
 from tiomagic_local.runtime.doubles import leave_out_doubles
 from tiomagic_local.runtime.loaded import Loaded
-from tiomagic_local.runtime.memory_plan import MemoryPlan
-from tiomagic_local.runtime.pipeline_cache import VAE_TILES_SETTING, Runtime
+from tiomagic_local.runtime.memory_choice import VAE_TILES_SETTING
+from tiomagic_local.runtime.memory_plan import BY_LAYERS, MemoryPlan
+from tiomagic_local.runtime.pipeline_cache import Runtime
 
 __all__ = ["Runtime", "Stopwatch", "run_request"]
 
@@ -186,7 +187,7 @@ def _make_clip(
             # The error refers to the pipeline, whose memory the retry needs.
             del loaded
         # The last try is the smallest there is.
-        settings[VAE_TILES_SETTING] = smaller is MemoryPlan.GROUP_OFFLOAD
+        settings[VAE_TILES_SETTING] = smaller in BY_LAYERS
         tiles = " and a VAE in tiles" if settings[VAE_TILES_SETTING] else ""
         note(f"the memory was not enough with {failed}; trying once more with {smaller}{tiles}")
         settings["memory"] = smaller.value

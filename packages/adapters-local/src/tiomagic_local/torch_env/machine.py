@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from tiomagic_domain.quantities import GIB
 from tiomagic_local.torch_env.devices import choose_device, describe_device, free_memory_gib
+from tiomagic_local.torch_env.main_memory import free_main_memory_gib
 
 LIBRARIES = ("torch", "diffusers", "transformers", "av", "onnxruntime")
 """The libraries of engines, videos and poses."""
@@ -74,17 +73,4 @@ def _version(name: str) -> str | None:
     try:
         return version(name)
     except PackageNotFoundError:
-        return None
-
-
-def free_main_memory_gib() -> float | None:
-    """Return Linux's "available" memory; elsewhere the free pages, or None if unknown."""
-    meminfo = Path("/proc/meminfo")
-    if meminfo.is_file():
-        for line in meminfo.read_text(encoding="ascii").splitlines():
-            if line.startswith("MemAvailable:"):
-                return int(line.split()[1]) * 1024 / GIB
-    try:
-        return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / GIB
-    except (AttributeError, ValueError, OSError):
         return None

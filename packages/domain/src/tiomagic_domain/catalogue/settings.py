@@ -26,10 +26,11 @@ MEMORY = Parameter(
     kind=Kind.STRING,
     required=False,
     default="auto",
-    choices=("auto", "resident", "model_offload", "group_offload"),
+    choices=("auto", "resident", "model_offload", "group_offload", "disk_offload"),
     advanced=True,
     description="What is on the device during the run: all weights, one component at a time, or "
-    "small groups; auto takes the fastest that fits.",
+    "a few layers, which wait in main memory or stay in their files; auto takes the fastest that "
+    "fits the device and the main memory.",
 )
 
 QUANTIZATION = Parameter(

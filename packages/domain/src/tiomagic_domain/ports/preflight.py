@@ -76,11 +76,15 @@ class PlanNeed:
     """The memory that one memory plan takes."""
 
     plan: str
-    """``resident``, ``model_offload`` or ``group_offload``; another word of the provider."""
+    """A plan of the setting ``memory``, or another word of the provider."""
     device_gib: float
     """Memory of the device."""
     main_gib: float
     """Main memory."""
+    smaller: str = ""
+    """For people: what takes less main memory; empty if nothing does."""
+    reads_disk: bool = False
+    """True if weights stay on the disk, and are read at every step."""
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain data."""

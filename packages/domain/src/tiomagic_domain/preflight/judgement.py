@@ -49,7 +49,10 @@ SPARE_DISK_BYTES: Final = 5 * GIB
 
 
 def choose_plan(conditions: RunConditions) -> PlanNeed | None:
-    """Return the first memory plan that the device has room for; None if none has."""
+    """Return the first memory plan that device and main memory have room for.
+
+    Without room in main memory, the first one that the device has room for; None if none has.
+    """
     device = conditions.device
     if device is None or not conditions.plans:
         return None
@@ -57,10 +60,17 @@ def choose_plan(conditions: RunConditions) -> PlanNeed | None:
         return conditions.plans[0]
     for room in (device.free_gib, device.memory_gib):
         if room is not None:
-            for plan in conditions.plans:
-                if plan.device_gib <= room:
-                    return plan
+            fits = [plan for plan in conditions.plans if plan.device_gib <= room]
+            if fits:
+                return next((plan for plan in fits if _fits_main(plan, conditions)), fits[0])
     return conditions.plans[-1] if device.memory_gib is None else None
+
+
+def _fits_main(plan: PlanNeed, conditions: RunConditions) -> bool:
+    """Say whether main memory has room for a plan, by what is free, else by all of it."""
+    free = conditions.free_main_memory_gib
+    room = conditions.main_memory_gib if free is None else free
+    return room is None or plan.main_gib <= room
 
 
 def judge(card: ModelCard, conditions: RunConditions, time: RunTime | None) -> tuple[Check, ...]:
@@ -102,7 +112,7 @@ def find_verdict(
     if device is None or (not conditions.plans and card.gpu_memory_gib):
         return FitVerdict.UNKNOWN
     plan, has = choose_plan(conditions), conditions.main_memory_gib
-    if plan is not None and has is not None and plan.main_gib > has:
+    if plan is not None and (plan.reads_disk or (has is not None and plan.main_gib > has)):
         return FitVerdict.SLOW
     if device.is_cpu and card.gpu_memory_gib:
         # Without a figure for the time the card's word counts: it wants a GPU.
@@ -172,19 +182,25 @@ def _in_main_memory(conditions: RunConditions) -> Iterator[Check]:
     plan, has = choose_plan(conditions), conditions.main_memory_gib
     if plan is None or has is None or conditions.device is None:
         return
-    need = f"its weights take {describe_rough_gib(plan.main_gib)} of main memory"
+    need = f"it takes {describe_rough_gib(plan.main_gib)} of main memory"
     if plan.main_gib > has:
         # Beside a GPU a part of the weights may stay on the disk and be read again and again.
         far = conditions.device.is_cpu or plan.main_gib > FAR_BEYOND * has
+        advice = f"; {plan.smaller}" if plan.smaller else ""
         yield _found(
             MEMORY,
-            f"{need}, and there are {describe_rough_gib(has)}",
+            f"{need}, and there are {describe_rough_gib(has)}{advice}",
             fatal=far and conditions.is_certain,
         )
         return
+    if plan.reads_disk:
+        text = "main memory is too small for the weights: they are read from the disk at every step"
+        yield _found(MEMORY, text, fatal=False)
     free = conditions.free_main_memory_gib
     if free is not None and plan.main_gib > free:
-        yield _found(MEMORY, f"{need}, and {describe_rough_gib(free)} are free now", fatal=False)
+        advice = f"; {plan.smaller}" if plan.smaller else ""
+        text = f"{need}, and {describe_rough_gib(free)} are free now{advice}"
+        yield _found(MEMORY, text, fatal=False)
 
 
 def _in_time(card: ModelCard, conditions: RunConditions, time: RunTime | None) -> Iterator[Check]:

@@ -17,7 +17,8 @@ class FitVerdict(StrEnum):
 
     FITS = "fits"
     SLOW = "slow"
-    """It may work, and slowly: on a CPU, or with less main memory than the weights take."""
+    """It may work, and slowly: on a CPU, or with less main memory than the weights take, which are
+    then read again and again."""
     NO = "no"
     """It cannot work, or would take days; it runs only by force."""
     UNKNOWN = "unknown"

@@ -114,7 +114,8 @@ class FeatureCalls(ABC):
         * ``loras``: LoRAs that change the weights for this video alone, each a dict: `source`, and
           as needed `weight_name`, `scale`, `component`, `revision`, `sha256` (30 of 31 models).
         * ``memory``: What is on the device during the run: all weights, one component at a time, or
-          small groups; auto takes the fastest that fits.
+          a few layers, which wait in main memory or stay in their files; auto takes the fastest
+          that fits the device and the main memory.
         * ``quality``: What memory auto may lose where the full weights do not fit the device:
           nothing, a little (int8 weights), or more (four bits at the least).
         * ``quantization``: Keeps the weights in fewer bits, which changes the video: 8 bits take
@@ -224,7 +225,8 @@ class FeatureCalls(ABC):
         * ``loras``: LoRAs that change the weights for this video alone, each a dict: `source`, and
           as needed `weight_name`, `scale`, `component`, `revision`, `sha256` (27 of 28 models).
         * ``memory``: What is on the device during the run: all weights, one component at a time, or
-          small groups; auto takes the fastest that fits.
+          a few layers, which wait in main memory or stay in their files; auto takes the fastest
+          that fits the device and the main memory.
         * ``quality``: What memory auto may lose where the full weights do not fit the device:
           nothing, a little (int8 weights), or more (four bits at the least).
         * ``quantization``: Keeps the weights in fewer bits, which changes the video: 8 bits take
@@ -351,7 +353,8 @@ class FeatureCalls(ABC):
         * ``fps``: Frames a second of the file; another rate plays the motion slower or faster, in
           frames/s.
         * ``memory``: What is on the device during the run: all weights, one component at a time, or
-          small groups; auto takes the fastest that fits.
+          a few layers, which wait in main memory or stay in their files; auto takes the fastest
+          that fits the device and the main memory.
         * ``quality``: What memory auto may lose where the full weights do not fit the device:
           nothing, a little (int8 weights), or more (four bits at the least).
         * ``quantization``: Keeps the weights in fewer bits, which changes the video: 8 bits take
@@ -533,7 +536,8 @@ class FeatureCalls(ABC):
         * ``loras``: LoRAs that change the weights for this video alone, each a dict: `source`, and
           as needed `weight_name`, `scale`, `component`, `revision`, `sha256` (11 of 12 models).
         * ``memory``: What is on the device during the run: all weights, one component at a time, or
-          small groups; auto takes the fastest that fits.
+          a few layers, which wait in main memory or stay in their files; auto takes the fastest
+          that fits the device and the main memory.
         * ``quality``: What memory auto may lose where the full weights do not fit the device:
           nothing, a little (int8 weights), or more (four bits at the least).
         * ``quantization``: Keeps the weights in fewer bits, which changes the video: 8 bits take

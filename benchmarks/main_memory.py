@@ -1,0 +1,308 @@
+"""What loading takes of main memory: the peak beside the weights that it leaves there.
+
+A transformer with random weights is written in several files, and each way of loading is measured
+in a process of its own, one after the other::
+
+    uv run python benchmarks/main_memory.py --gib 5
+
+Writes ``benchmarks/results/main_memory.json``, and removes its files. ``beside`` is the peak of the
+process (RSS) over what it had before, less the weights that it holds at the end; the budget is 1.1
+times the largest file. RSS counts pages of files that the system can take back at any time;
+``own`` is the same of memory that it cannot take back (RssAnon).
+
+==================  ===============================================================================
+way                 what runs
+==================  ===============================================================================
+``resident``        the files have the type of the run; all weights go straight to their place
+``converted``       the files have another type, as many on the hub have (fp32 for a run in bf16)
+``group_offload``   layers that wait in main memory
+``disk_offload``    layers that stay in the files; the same in ``disk_offload, converted``
+``single file``     a transformer of one file (``model_path``)
+``int8, made``      8-bit weights are made from the full ones, and read
+``int8, read``      they are there already
+``by hand``         diffusers as its documentation shows it, of the files of ``converted``
+==================  ===============================================================================
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import multiprocessing
+import shutil
+import tempfile
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, Self
+
+import report
+
+GIB = 2**30
+SHARD_GIB = 1.0
+POLL_S = 0.002
+"""Seconds between two looks at the memory."""
+BUDGET = 1.1
+SHAPE = {"num_attention_heads": 24, "attention_head_dim": 128, "ffn_dim": 14336, "text_dim": 512}
+"""Of Wan 2.2 5B; as many layers as the size takes."""
+
+
+def write_pipeline(folder: Path, gib: float, dtype: str, shard_gib: float = SHARD_GIB) -> None:
+    """Write a pipeline of a transformer and a tiny VAE, file by file.
+
+    Args:
+        folder: Of the pipeline.
+        gib: Of the transformer's files.
+        dtype: Of its weights.
+        shard_gib: Of one file.
+    """
+    import diffusers
+    import torch
+    from accelerate import init_empty_weights
+
+    kind = getattr(torch, dtype)
+    with init_empty_weights():
+        one = diffusers.WanTransformer3DModel(**shape_of(gib), num_layers=1)
+        layer = sum(tensor.numel() for tensor in one.blocks.parameters()) * kind.itemsize
+        rest = sum(tensor.numel() for tensor in one.parameters()) * kind.itemsize - layer
+        layers = max(1, round((gib * GIB - rest) / layer))
+        model = diffusers.WanTransformer3DModel(**shape_of(gib), num_layers=layers)
+    place = folder / "transformer"
+    model.save_config(place)
+    _write_shards(place, model, kind, shard_gib)
+    vae = diffusers.AutoencoderKLWan(base_dim=8, dim_mult=[1, 1, 1, 1], num_res_blocks=1)
+    vae.save_pretrained(folder / "vae")
+    scheduler = diffusers.FlowMatchEulerDiscreteScheduler()
+    scheduler.save_pretrained(folder / "scheduler")
+    index = {
+        "_class_name": "WanPipeline",
+        "scheduler": ["diffusers", "FlowMatchEulerDiscreteScheduler"],
+        "text_encoder": [None, None],
+        "tokenizer": [None, None],
+        "transformer": ["diffusers", "WanTransformer3DModel"],
+        "transformer_2": [None, None],
+        "vae": ["diffusers", "AutoencoderKLWan"],
+    }
+    (folder / "model_index.json").write_text(json.dumps(index), encoding="utf-8")
+
+
+def shape_of(gib: float) -> dict[str, int]:
+    """Return the sizes of the layers; small ones for a transformer of less than a GiB."""
+    if gib >= 1:
+        return SHAPE
+    return {"num_attention_heads": 4, "attention_head_dim": 128, "ffn_dim": 2048, "text_dim": 64}
+
+
+def _write_shards(place: Path, model: Any, dtype: Any, shard_gib: float) -> None:
+    import torch
+    from safetensors.torch import save_file
+
+    torch.manual_seed(0)
+    weight_map: dict[str, str] = {}
+    batch: dict[str, torch.Tensor] = {}
+    count = 0
+
+    def write() -> None:
+        nonlocal batch, count
+        count += 1
+        name = f"diffusion_pytorch_model-{count:05}.safetensors"
+        save_file(batch, place / name)
+        weight_map.update(dict.fromkeys(batch, name))
+        batch = {}
+
+    for name, tensor in model.state_dict().items():
+        batch[name] = torch.empty(tensor.shape, dtype=dtype).normal_(0, 0.02)
+        if sum(one.nbytes for one in batch.values()) >= shard_gib * GIB:
+            write()
+    if batch:
+        write()
+    index = {"metadata": {}, "weight_map": weight_map}
+    path = place / "diffusion_pytorch_model.safetensors.index.json"
+    path.write_text(json.dumps(index), encoding="utf-8")
+
+
+class MemoryWatch:
+    """Reads the memory of this process (Linux) until it is stopped."""
+
+    def __init__(self) -> None:
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+        self.before = _memory()
+        self.peak = dict(self.before)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self._over.set()
+        self._thread.join()
+
+    def _watch(self) -> None:
+        while not self._over.wait(POLL_S):
+            found = _memory()
+            self.peak = {name: max(self.peak[name], size) for name, size in found.items()}
+
+    def over_before(self, name: str) -> int:
+        """Return the bytes of the peak over what was there before."""
+        return self.peak[name] - self.before[name]
+
+
+def _memory() -> dict[str, int]:
+    lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
+    found = dict(line.split(":", 1) for line in lines if line.startswith(("VmRSS", "RssAnon")))
+    return {name: int(value.split()[0]) * 1024 for name, value in found.items()}
+
+
+def measure(way: str, folder: Path) -> dict[str, float]:
+    """Load in this process, and return what it took, in GiB.
+
+    Args:
+        way: One of `WAYS`.
+        folder: With the pipelines of `write_pipeline`.
+    """
+    import torch
+
+    load = WAYS[way]
+    # Imports and the first threads are no part of loading.
+    import diffusers.loaders.single_file_model  # noqa: F401
+
+    import tiomagic_local.runtime.loader  # noqa: F401
+
+    torch.ones(64, 64) @ torch.ones(64, 64)
+    with MemoryWatch() as watch:
+        kept = load(folder)
+    held = _memory()
+    own = max(held["RssAnon"] - watch.before["RssAnon"], 0)
+    whole = max(held["VmRSS"] - watch.before["VmRSS"], 0)
+    weights = sum(tensor.nbytes for tensor in (*kept.parameters(), *kept.buffers()))
+    return {
+        "weights_gib": weights / GIB,
+        "held_gib": whole / GIB,
+        "held_own_gib": own / GIB,
+        "beside_gib": (watch.over_before("VmRSS") - whole) / GIB,
+        "beside_own_gib": (watch.over_before("RssAnon") - own) / GIB,
+    }
+
+
+def _ours(name: str, plan: str) -> Callable[[Path], Any]:
+    def load(folder: Path) -> Any:
+        import torch
+
+        from tiomagic_local.runtime.loader import load_pipeline
+        from tiomagic_local.runtime.memory_plan import MemoryPlan
+        from tiomagic_local.runtime.quantized_parts import QuantizedParts
+        from tiomagic_local.weights.locate import Origin, Weights
+
+        absent = {"tokenizer": None, "text_encoder": None, "transformer_2": None}
+        weights = Weights(folder=folder / name, origin=Origin.MODEL_PATH, revision="x")
+        made, loaded = folder / f"made-{name}", {}
+        if MemoryPlan(plan) is MemoryPlan.DISK_OFFLOAD:
+            parts = QuantizedParts({}, cache=made, say=lambda _text: None, from_files=True)
+            loaded = parts.load(weights, {}, torch.bfloat16)
+        pipeline = load_pipeline(
+            weights,
+            pipeline="WanPipeline",
+            fp32=("vae",),
+            dtype=torch.bfloat16,
+            device=torch.device("cpu"),
+            plan=MemoryPlan(plan),
+            components=lambda _folder: absent,
+            loaded=loaded,
+        )
+        return pipeline.transformer
+
+    return load
+
+
+def _by_hand(folder: Path) -> Any:
+    import diffusers
+    import torch
+
+    place = folder / "wide" / "transformer"
+    return diffusers.WanTransformer3DModel.from_pretrained(place, dtype=torch.bfloat16)
+
+
+def _single(folder: Path) -> Any:
+    import diffusers
+    import torch
+
+    from tiomagic_local.weights.single_file import load_transformer
+
+    file, configuration = folder / "single.safetensors", folder / "half" / "transformer"
+    kind = diffusers.WanTransformer3DModel
+    return load_transformer(file, kind, configuration, torch.bfloat16)
+
+
+def _quantized(folder: Path) -> Any:
+    import diffusers
+    import torch
+
+    from tiomagic_local.quantized.components import FullComponent, load_quantized
+
+    full = FullComponent(
+        name="transformer",
+        kind=diffusers.WanTransformer3DModel,
+        folder=folder / "half" / "transformer",
+        identity="x",
+    )
+    made = folder / "made"
+    return load_quantized(full, "int8", torch.bfloat16, cache=made, say=lambda _text: None)[0]
+
+
+WAYS: Mapping[str, Callable[[Path], Any]] = {
+    "resident": _ours("half", "resident"),
+    "converted": _ours("wide", "resident"),
+    "group_offload": _ours("wide", "group_offload"),
+    "disk_offload": _ours("half", "disk_offload"),
+    "disk_offload, converted": _ours("wide", "disk_offload"),
+    "single file": _single,
+    "int8, made": _quantized,
+    "int8, read": _quantized,
+    "by hand": _by_hand,
+}
+
+
+def write_files(folder: Path, gib: float, shard_gib: float) -> None:
+    """Write all that the ways load: of two types, and as one file."""
+    write_pipeline(folder / "half", gib, "bfloat16", shard_gib)
+    write_pipeline(folder / "wide", gib, "float32", shard_gib)
+    write_pipeline(folder / "whole", gib, "float16", shard_gib=2 * gib)
+    (whole,) = (folder / "whole" / "transformer").glob("*.safetensors")
+    whole.rename(folder / "single.safetensors")
+    shutil.rmtree(folder / "whole")
+
+
+def measure_all(folder: Path, ways: list[str]) -> Iterator[dict[str, Any]]:
+    """Yield the row of each way, measured in a process of its own."""
+    context = multiprocessing.get_context("spawn")
+    for way in ways:
+        with context.Pool(1) as pool:
+            found = pool.apply(measure, (way, folder))
+        yield {"way": way, **{name: round(value, 3) for name, value in found.items()}}
+
+
+def main() -> None:
+    """Measure and write the result."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--gib", type=float, default=5.0, help="of the transformer's files")
+    parser.add_argument("--shard", type=float, default=SHARD_GIB, help="GiB of one file")
+    parser.add_argument("--ways", nargs="+", choices=WAYS, default=list(WAYS))
+    parser.add_argument("--folder", type=Path, help="for the files; three times their size is used")
+    parser.add_argument("--out", type=Path, default=report.RESULTS)
+    given = parser.parse_args()
+    rows = []
+    with tempfile.TemporaryDirectory(dir=given.folder) as name:
+        folder = Path(name)
+        write_files(folder, given.gib, given.shard)
+        files = (folder / "half").rglob("*.safetensors")
+        largest = max(path.stat().st_size for path in files) / GIB
+        for row in measure_all(folder, given.ways):
+            rows.append(row)
+            print(json.dumps(row), flush=True)
+    result = {"what": __doc__, "gib": given.gib, "largest_file_gib": round(largest, 3)}
+    print(report.write("main_memory", {**result, "rows": rows}, folder=given.out))
+
+
+if __name__ == "__main__":
+    main()
