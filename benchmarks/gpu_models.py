@@ -13,6 +13,8 @@ from typing import Any
 import diffusers
 import torch
 
+ABSENT = {"tokenizer": None, "text_encoder": None, "transformer_2": None}
+"""What Wan's pipelines can do without when prompts come encoded."""
 TINY = {"num_layers": 2, "num_attention_heads": 2}
 TINY_VAE = {"base_dim": 8, "dim_mult": [1, 1, 1, 1], "num_res_blocks": 1}
 
@@ -153,16 +155,17 @@ def _scheduler(model: Model) -> Any:
     return diffusers.FlowMatchEulerDiscreteScheduler()
 
 
-def make_inputs(pipeline: Any, model: Model, generator: torch.Generator) -> dict[str, Any]:
+def make_inputs(
+    pipeline: Any, model: Model, generator: torch.Generator, device: torch.device
+) -> dict[str, Any]:
     """Return random prompts, as an encoder would have made them, and what goes with them."""
-    weight = next(pipeline.transformer.parameters())
     config = pipeline.transformer.config
     # Of LTX the transformer says its own width, where its captions have another.
     width = config.get("text_dim") or config.get("caption_channels") or config.text_embed_dim
     words = torch.randn(1, model.words, width, generator=generator)
-    words = words.to(weight.device, weight.dtype)
+    words = words.to(device, pipeline.transformer.dtype)
     given = {"prompt_embeds": words, "negative_prompt_embeds": words * 0.5}
     if model.masked:
-        mask = torch.ones(1, model.words, device=weight.device)
+        mask = torch.ones(1, model.words, device=device)
         given |= {"prompt_attention_mask": mask, "negative_prompt_attention_mask": mask}
     return given

@@ -20,7 +20,8 @@ mode        what runs
 ``fast``    that, and the cache with a threshold that leaves out all it can. What it leaves out of
             random weights means nothing; what a step costs that is left out does
 ``fp8``     ``exact`` with products in eight bits
-``turbo``   a LoRA of rank 64 on each layer that those of LightX2V change, and no guidance
+``turbo``   a LoRA of rank 64 on each layer that those of LightX2V change, and no guidance;
+            ``turbo compiled`` is the same with compiled blocks
 ==========  =====================================================================================
 """
 
@@ -33,7 +34,7 @@ import json
 import math
 import statistics
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +59,7 @@ MODES: Mapping[str, Mapping[str, object] | str | None] = {
     "fast": {"compile": "on", "cache_threshold": 1.0},
     "fp8": {"compile": "on", "fp8": True},
     "turbo": {"compile": "off"},
+    "turbo compiled": {"compile": "on"},
 }
 FULL_STEPS = 50
 """Steps of the run that the budget speaks of."""
@@ -77,15 +79,21 @@ class Run:
         model: What it is.
         settings: Size, length, steps and guidance.
         until: When to stop, as ``time.monotonic`` says it.
+        device: Where it runs; that of the weights if left out.
     """
 
     def __init__(
-        self, pipeline: Any, model: Model, settings: Mapping[str, Any], until: float
+        self,
+        pipeline: Any,
+        model: Model,
+        settings: Mapping[str, Any],
+        until: float,
+        device: torch.device | None = None,
     ) -> None:
         self._pipeline, self._model, self._settings = pipeline, model, settings
         self._until = until
         self._moments: list[float] = []
-        self._device = next(pipeline.transformer.parameters()).device
+        self._device = device or next(pipeline.transformer.parameters()).device
         self._peaks: list[float] = []
         self.latents: torch.Tensor | None = None
 
@@ -119,10 +127,10 @@ class Run:
     def _arguments(self) -> dict[str, Any]:
         generator = torch.Generator("cpu").manual_seed(0)
         return {
-            **make_inputs(self._pipeline, self._model, generator),
+            **make_inputs(self._pipeline, self._model, generator, self._device),
+            "output_type": "pt",
             **self._settings,
             "generator": generator,
-            "output_type": "pt",
             "callback_on_step_end": self._end,
         }
 
@@ -203,12 +211,13 @@ class Bench:
     def measure(self, mode: str, until: float) -> None:
         """Add one mode to the row."""
         settings = {**self._settings, "num_inference_steps": self._steps(mode)}
-        if mode == "turbo":
+        turbo = mode.startswith("turbo")
+        if turbo:
             settings["guidance_scale"] = 1.0
         on = self._on(mode, settings)
         counters.clear()
         run = Run(self._pipeline, self._model, settings, until)
-        lora = _lora(self._pipeline.transformer, self._dtype) if mode == "turbo" else None
+        lora = _lora(self._pipeline.transformer, self._dtype) if turbo else None
         with lora or contextlib.nullcontext(), on as running:
             found = run()
         if isinstance(running, ActiveAcceleration):
@@ -227,7 +236,8 @@ class Bench:
         settings = {**self._settings, "num_inference_steps": 1, "output_type": "latent"}
         on = self._on(mode, settings)
         generator = torch.Generator("cpu").manual_seed(0)
-        arguments = {**make_inputs(self._pipeline, self._model, generator), **settings}
+        inputs = make_inputs(self._pipeline, self._model, generator, self._device)
+        arguments = {**inputs, **settings}
         with on:
             found = gpu_probes.profile_kernels(
                 lambda: self._pipeline(**arguments, generator=generator)
@@ -260,12 +270,12 @@ class Bench:
         return accelerator.activate({**settings, "acceleration": wanted}, adapted=False)
 
     def _steps(self, mode: str) -> int:
-        if mode == "turbo":
+        if mode.startswith("turbo"):
             return TURBO_STEPS
         return max(self._given.steps, MIN_STEPS) if mode == "fast" else int(self._given.steps)
 
     def _derive(self, mode: str, found: dict[str, Any], latents: torch.Tensor | None) -> None:
-        steps = TURBO_STEPS if mode == "turbo" else FULL_STEPS
+        steps = TURBO_STEPS if mode.startswith("turbo") else FULL_STEPS
         found[f"seconds_of_{steps}_steps"] = round(steps * found["step_s_median"], 2)
         if self._flop is not None and mode in {"plain", "flash2", "exact"}:
             rate = self._flop / found["step_s_median"]
@@ -353,7 +363,7 @@ def _measure(bench: Bench, given: argparse.Namespace, until: float, save: Any) -
         save()
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     """Measure and write the result."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--models", nargs="+", choices=MODELS, default=list(MODELS))
@@ -370,7 +380,7 @@ def main() -> None:
     parser.add_argument("--dtype", default="bfloat16" if torch.cuda.is_available() else "float32")
     parser.add_argument("--name", help="of the result, without .json")
     parser.add_argument("--out", type=Path, default=report.RESULTS)
-    given = parser.parse_args()
+    given = parser.parse_args(arguments)
     name = given.name or ("gpu_pipelines_tiny" if given.tiny else "gpu_pipelines")
     device, dtype = torch.device(given.device), getattr(torch, given.dtype)
     probes = gpu_probes.probe_device(device, dtype, tiny=given.tiny)

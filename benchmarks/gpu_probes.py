@@ -1,17 +1,22 @@
 """Single things of a card, for the benchmark of the pipelines: what limits a step, what fills it.
 
 Each is measured alone: a large matrix product, a copy, the attention's kernels, the ways to decode,
-and the kernels of a step by their kind.
+and the kernels of a step by their kind. The first three by themselves, into ``gpu_card.json``::
+
+    uv run python benchmarks/gpu_probes.py
 """
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import gc
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
+import report
 import torch
 from diffusers.models.attention_dispatch import attention_backend, dispatch_attention_fn
 
@@ -23,7 +28,11 @@ KINDS = {
     "copy": ("memcpy", "memset", "copy", "catarray"),
 }
 """Parts of a kernel's name, and what it does; the first fits. The rest are element by element."""
-ATTENTION = ("native", "_native_cudnn", "_native_flash", "_native_efficient")
+ATTENTION = (
+    *("native", "_native_cudnn", "_native_flash", "_native_efficient"),
+    *("flash", "_flash_3", "_flash_3_hub", "flash_4_hub", "sage", "sage_hub"),
+)
+"""Backends of diffusers; the last ones need packages, or a download from the hub."""
 ROUNDS = 5
 SIZES = ((448, 256, 81), (832, 480, 41))
 """Width, height and frames of decodings whose memory is told."""
@@ -219,6 +228,15 @@ def _half(vae: Any) -> Iterator[None]:
 
 
 @contextlib.contextmanager
+def _tiled(vae: Any) -> Iterator[None]:
+    vae.enable_tiling()
+    try:
+        yield
+    finally:
+        vae.disable_tiling()
+
+
+@contextlib.contextmanager
 def _without_tf32(_vae: Any) -> Iterator[None]:
     before = torch.backends.cudnn.allow_tf32
     torch.backends.cudnn.allow_tf32 = False
@@ -233,6 +251,7 @@ DECODING_VARIANTS: Mapping[str, Callable[[Any], contextlib.AbstractContextManage
     "channels last": _channels_last,
     "channels last, norms compiled": _both,
     "without TF32": _without_tf32,
+    "tiles": _tiled,
     # The last one: what is rounded stays rounded.
     "bf16, channels last (not exact)": _half,
 }
@@ -280,3 +299,21 @@ def _kind(kernel: str) -> str:
         if any(word in name for word in words):
             return kind
     return "element by element"
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Measure the card and write the result."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--tiny", action="store_true")
+    parser.add_argument("--out", type=Path, default=report.RESULTS)
+    given = parser.parse_args(arguments)
+    cuda = torch.cuda.is_available()
+    device = torch.device("cuda" if cuda else "cpu")
+    dtype = torch.bfloat16 if cuda else torch.float32
+    card = probe_device(device, dtype, tiny=given.tiny)
+    result = {"what": __doc__, "tiny": given.tiny, "card": card}
+    print(report.write("gpu_card", result, folder=given.out))
+
+
+if __name__ == "__main__":
+    main()

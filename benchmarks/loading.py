@@ -16,32 +16,30 @@ import resource
 import statistics
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import diffusers
 import report
 import torch
-from gpu_models import MODELS, build
+from gpu_models import ABSENT, MODELS, build
 
 from tiomagic_local.runtime.loader import load_pipeline
 from tiomagic_local.runtime.memory_plan import MemoryPlan
 from tiomagic_local.weights.locate import Origin, Weights
 
 MODEL = "wan2.1-t2v-1.3b"
-ABSENT: dict[str, Any] = dict.fromkeys(("text_encoder", "tokenizer", "transformer_2"))
-"""Parts of the pipeline that are not saved: an encoder is read by transformers on both sides."""
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     """Measure and write the result."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--tiny", action="store_true")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--out", type=Path, default=report.RESULTS)
-    given = parser.parse_args()
+    given = parser.parse_args(arguments)
     device = torch.device(given.device)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)

@@ -5,10 +5,10 @@ in a process of its own, one after the other::
 
     uv run python benchmarks/main_memory.py --gib 5
 
-Writes ``benchmarks/results/main_memory.json``, and removes its files. ``beside`` is the peak of the
-process (RSS) over what it had before, less the weights that it holds at the end; the budget is 1.1
-times the largest file. RSS counts pages of files that the system can take back at any time;
-``own`` is the same of memory that it cannot take back (RssAnon).
+Writes ``benchmarks/results/main_memory.json``, and removes its files. ``peak`` and ``held`` are the
+memory of the process (RSS) over what it had before, at most and afterwards. RSS counts pages of
+files that the system takes back when it needs them; ``own`` is memory that it cannot take back
+(RssAnon). The budget: beside the weights, no more than 1.1 times the files.
 
 ==================  ===============================================================================
 way                 what runs
@@ -42,7 +42,6 @@ GIB = 2**30
 SHARD_GIB = 1.0
 POLL_S = 0.002
 """Seconds between two looks at the memory."""
-BUDGET = 1.1
 SHAPE = {"num_attention_heads": 24, "attention_head_dim": 128, "ffn_dim": 14336, "text_dim": 512}
 """Of Wan 2.2 5B; as many layers as the size takes."""
 
@@ -173,16 +172,12 @@ def measure(way: str, folder: Path) -> dict[str, float]:
     with MemoryWatch() as watch:
         kept = load(folder)
     held = _memory()
-    own = max(held["RssAnon"] - watch.before["RssAnon"], 0)
-    whole = max(held["VmRSS"] - watch.before["VmRSS"], 0)
-    weights = sum(tensor.nbytes for tensor in (*kept.parameters(), *kept.buffers()))
-    return {
-        "weights_gib": weights / GIB,
-        "held_gib": whole / GIB,
-        "held_own_gib": own / GIB,
-        "beside_gib": (watch.over_before("VmRSS") - whole) / GIB,
-        "beside_own_gib": (watch.over_before("RssAnon") - own) / GIB,
-    }
+    sides = {"": "VmRSS", "own_": "RssAnon"}
+    found = {"weights_gib": sum(one.nbytes for one in (*kept.parameters(), *kept.buffers())) / GIB}
+    for side, name in sides.items():
+        found[f"peak_{side}gib"] = max(watch.over_before(name), 0) / GIB
+        found[f"held_{side}gib"] = max(held[name] - watch.before[name], 0) / GIB
+    return found
 
 
 def _ours(name: str, plan: str) -> Callable[[Path], Any]:
@@ -295,7 +290,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(dir=given.folder) as name:
         folder = Path(name)
         write_files(folder, given.gib, given.shard)
-        files = (folder / "half").rglob("*.safetensors")
+        files = list((folder / "half").rglob("*.safetensors"))
         largest = max(path.stat().st_size for path in files) / GIB
         for row in measure_all(folder, given.ways):
             rows.append(row)

@@ -21,6 +21,7 @@ import math
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -129,7 +130,7 @@ def measure_all(given: argparse.Namespace) -> None:
         report.write(name, {**what, "rows": rows}, folder=given.out)
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     """Measure and write the result."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model", choices=MODELS, default="wan2.1-t2v-14b")
@@ -140,7 +141,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=report.RESULTS)
     for name, kind in (("rank", int), ("count", int), ("meeting", str), ("mode", str)):
         parser.add_argument(f"--{name}", type=kind, help=argparse.SUPPRESS)
-    given = parser.parse_args()
+    given = parser.parse_args(arguments)
     if given.rank is not None:
         run_rank(given)
         return

@@ -7,6 +7,14 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from docs.gpu_sections import (
+    NOT_YET,
+    render_card,
+    render_offload,
+    render_parallel,
+    render_parts,
+    render_quantized,
+)
 from docs.tables import render_table_head, render_table_row
 
 from tiomagic_domain.catalogue import models
@@ -42,6 +50,8 @@ def render_benchmarks(root: Path) -> str:
         if path.is_file():
             result = json.loads(path.read_text(encoding="utf-8"))
             lines += ["", f"## {title}", "", *section(result), "", _origin(name, result)]
+        elif name in MEASURED_ON_GPUS:
+            lines += ["", f"## {title}", "", NOT_YET]
     return "\n".join([*lines, ""])
 
 
@@ -93,6 +103,7 @@ def _gpu(result: Result) -> Iterator[str]:
         yield from _modes(found)
         yield from _estimate_with_cache(found["modes"])
         yield from _shares(found)
+        yield from _decodings(found)
 
 
 def estimate_skipped_share() -> float:
@@ -136,6 +147,18 @@ def _shares(found: Result) -> Iterator[str]:
         )
 
 
+def _decodings(found: Result) -> Iterator[str]:
+    """Give what a decoding in tiles takes against one of whole frames."""
+    ways = found.get("decodings", {})
+    if "tiles" not in ways:
+        return
+    yield ""
+    yield from render_table_head("decoding", "time", "peak with all weights")
+    for name, title in (("plain", "whole frames"), ("tiles", "in tiles")):
+        one = ways[name]
+        yield render_table_row(title, f"{one['s']:.1f} s", f"{one.get('peak_gib', 0):.1f} GiB")
+
+
 def _modes(found: Result) -> Iterator[str]:
     yield from render_table_head(
         *("mode", "a step", "first step", "decoding", "whole run", "against plain"),
@@ -143,7 +166,7 @@ def _modes(found: Result) -> Iterator[str]:
     )
     plain = found["modes"].get("plain", {})
     for mode, one in found["modes"].items():
-        if mode == "turbo" and models()[found["model"]].turbo is None:
+        if mode.startswith("turbo") and models()[found["model"]].turbo is None:
             continue
         if "failed" in one:
             short = one["failed"].startswith("OutOfTime")
@@ -191,20 +214,19 @@ def _loading(result: Result) -> Iterator[str]:
 
 
 def _main_memory(result: Result) -> Iterator[str]:
-    yield f"A transformer with {result['gib']:g} GiB of files, the largest of"
-    yield f"{result['largest_file_gib']:.2f} GiB, loaded by a CPU in a process of its own. *Held* is"
-    yield "what the process has afterwards, *beside* the peak over that. The first figure counts all"
-    yield "pages (RSS), the second leaves out those of files, which the system takes back when it"
-    yield "needs them. `converted` files are in fp32, and the run is in bf16."
+    yield f"A transformer with {result['gib']:g} GiB of files of at most"
+    yield f"{result['largest_file_gib']:.2f} GiB, loaded on a CPU in a process of its own. Of each"
+    yield "two figures the first counts all pages of the process (RSS), and the second leaves out"
+    yield "those of files, which the system takes back when it needs them. *Beside* is the peak"
+    yield "less the weights. `converted` files are in fp32, and the run is in bf16."
     yield ""
-    yield from render_table_head("way", "weights", "held", "beside", "largest file times")
+    yield from render_table_head("way", "weights", "held afterwards", "peak", "beside the weights")
     for one in result["rows"]:
-        beside = max(one["beside_gib"], 0.0), max(one["beside_own_gib"], 0.0)
+        beside = (max(one[f"peak_{s}gib"] - one["weights_gib"], 0.0) for s in ("", "own_"))
         yield render_table_row(
-            *(one["way"], f"{one['weights_gib']:.2f} GiB"),
-            f"{one['held_gib']:.2f} and {max(one['held_own_gib'], 0.0):.2f} GiB",
-            f"{beside[0]:.2f} and {beside[1]:.2f} GiB",
-            " and ".join(f"{one_of / result['largest_file_gib']:.2f}" for one_of in beside),
+            *(f"`{one['way']}`", f"{one['weights_gib']:.2f} GiB"),
+            *(f"{one[f'{k}_gib']:.2f} and {one[f'{k}_own_gib']:.2f}" for k in ("held", "peak")),
+            " and ".join(f"{gib:.2f}" for gib in beside),
         )
 
 
@@ -343,9 +365,25 @@ def _origin(name: str, result: Result) -> str:
     return f"*{chip}, {result['date'][:10]}: {told}{busy}.* `{RESULTS}/{name}.json`"
 
 
+MEASURED_ON_GPUS = frozenset(
+    {
+        *("gpu", "gpu_pipelines_ltx", "gpu_pipelines_cogvideox", "gpu_pipelines_wan"),
+        *("gpu_card", "gpu_quantized", "gpu_offload", "parallel"),
+    }
+)
+"""Results of ``benchmarks/gpu.py`` that the page has a place for before they are there."""
+
 SECTIONS: tuple[tuple[str, str, Callable[[Result], Iterator[str]]], ...] = (
+    ("All measurements on a GPU", "gpu", render_parts),
     ("Large models on a GPU", "gpu_pipelines", _gpu),
     ("More large models on a GPU", "gpu_pipelines_more", _gpu),
+    ("LTX-Video on a GPU", "gpu_pipelines_ltx", _gpu),
+    ("CogVideoX on a GPU", "gpu_pipelines_cogvideox", _gpu),
+    ("fp8, compiled turbo and tiles on a GPU", "gpu_pipelines_wan", _gpu),
+    ("Attention on a GPU", "gpu_card", render_card),
+    ("Weights in fewer bits on a GPU", "gpu_quantized", render_quantized),
+    ("Memory plans on a GPU", "gpu_offload", render_offload),
+    ("Several GPUs together", "parallel", render_parallel),
     ("From the files to the GPU", "loading", _loading),
     ("What loading takes of main memory", "main_memory", _main_memory),
     ("Difference between `fast` and `exact`", "accelerations", _accelerations),

@@ -69,7 +69,8 @@ kept in memory.
 
 Files whose weights have another type than the run are written once more in that type, beside the
 hub's cache in `tiomagic/quantized`. Weights in [fewer bits](weights.md#weights-in-fewer-bits) are
-less to read.
+less to read. `disk_offload` is tested on a CPU; its times on a GPU are
+[in the benchmarks](benchmarks.md#memory-plans-on-a-gpu), once they are measured.
 
 [Loading](benchmarks.md#what-loading-takes-of-main-memory) makes no second copy of the weights.
 `resident` loads them straight to the first GPU; for `cuda:1` and later ones they go through main

@@ -158,6 +158,44 @@ def test_a_memory_plan_that_was_chosen_is_the_one_that_is_judged() -> None:
     assert judged(VACE, found) == ({"device"}, "no")
 
 
+SMALL_MAIN = MachineFacts(gpus=(gpu(),), main_gib=16.0, free_main_gib=14.0, cores=8)
+
+
+def test_weights_that_main_memory_has_no_room_for_stay_on_the_disk() -> None:
+    """The run is told to be slow, and not refused; with room for them they wait there."""
+    settings = {"width": 832, "height": 480, "num_frames": 81}
+    found = look_ahead(VACE, settings, LocalOptions(), SMALL_MAIN)
+    chosen = choose_plan(found)
+    assert chosen is not None
+    assert (chosen.plan, chosen.reads_disk) == ("disk_offload", True)
+    assert chosen.main_gib < 10
+    assert judged(VACE, found) == (set(), "slow")
+    warned = [check.message for check in judge(VACE, found, None) if check.part == "memory"]
+    assert warned == [
+        "main memory is too small for the weights: they are read from the disk at every step"
+    ]
+    found = look_ahead(VACE, settings, LocalOptions(), with_gpu(24.0))
+    assert (choose_plan(found) or chosen).plan == "group_offload"
+
+
+def test_a_plan_without_room_in_main_memory_names_the_one_with_room() -> None:
+    """``memory="group_offload"`` is what the user wants, and cannot be."""
+    settings = {"width": 832, "height": 480, "num_frames": 81, "memory": "group_offload"}
+    found = look_ahead(VACE, settings, LocalOptions(), SMALL_MAIN)
+    assert judged(VACE, found) == ({"memory"}, "no")
+    (told,) = [check.message for check in judge(VACE, found, None) if check.part == "memory"]
+    assert told.startswith("it takes 46 GiB of main memory, and there are 16 GiB; ")
+    assert 'memory="disk_offload"' in told
+
+
+def test_weights_that_stay_on_the_gpu_need_little_main_memory() -> None:
+    """They are loaded straight to it: a small machine with a large card runs them."""
+    large = MachineFacts(gpus=(gpu("NVIDIA H100", 80.0),), main_gib=16.0, free_main_gib=14.0)
+    settings = {"width": 832, "height": 480, "num_frames": 81}
+    found = look_ahead(VACE, settings, LocalOptions(), large)
+    assert (choose_plan(found), judged(VACE, found)[1]) == (found.plans[0], "fits")
+
+
 def test_weights_that_the_user_chose_are_never_refused_by_the_card() -> None:
     """A repository of one's own may have a smaller model: what it needs is not known."""
     options = LocalOptions(model_path=Path("me/my-vace"))

@@ -76,7 +76,10 @@ def enable_fp8(pipeline: Any, device: torch.device) -> Iterator[int]:
     if reason is None and not layers:
         reason = "no layer of this model has the shape for it"
     if reason is None and any("forward" in vars(layer) for layer in layers):
-        reason = "its layers come to the device one by one; it takes another plan than group_offload and disk_offload"
+        reason = (
+            "its layers come to the device one by one; it takes another plan than group_offload "
+            "and disk_offload"
+        )
     if reason is not None:
         raise acceleration_error(f"fp8 does not work here: {reason}", given=True)
     try:

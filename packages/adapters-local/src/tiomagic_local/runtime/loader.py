@@ -23,6 +23,9 @@ from tiomagic_local.runtime.memory_plan import MemoryPlan
 from tiomagic_local.torch_env.quiet import silence_libraries
 from tiomagic_local.weights.locate import PartWeights, Weights
 
+FEW = 0.1
+"""A part of a component's bytes that is cheaper to copy than to keep in its files."""
+
 
 def load_pipeline(
     weights: Weights,
@@ -64,6 +67,8 @@ def load_pipeline(
                 kind, straight = getattr(diffusers, pipeline), _straight_to(device, plan)
                 made = _from_folder(kind, weights, types, straight, parts)
             _check_whole(made, weights, without=here)
+        for part in networks(made).values():
+            close_files(part)
         if plan is not MemoryPlan.RESIDENT:
             # Offloaded weights must not be on the device before: they would stay there.
             for part in here.values():
@@ -241,6 +246,19 @@ def _check_whole(made: Any, weights: Weights, *, without: Container[str]) -> Non
     for name, part in made.components.items():
         if isinstance(part, ModelMixin) and name not in others and name not in without:
             check_component(part, weights.folder / name)
+
+
+def close_files(part: torch.nn.Module) -> None:
+    """Copy the few tensors of a component that keep files open which the others have left.
+
+    Weights in the type of their file are a part of it, and cost no memory of their own. Where most
+    were turned into another type, some are as in the file, and would keep all of it mapped.
+    """
+    tensors = [tensor for tensor in (*part.parameters(), *part.buffers()) if not tensor.is_meta]
+    mapped = [tensor for tensor in tensors if tensor.untyped_storage().nbytes() > tensor.nbytes]
+    if sum(tensor.nbytes for tensor in mapped) < FEW * sum(tensor.nbytes for tensor in tensors):
+        for tensor in mapped:
+            tensor.data = tensor.data.clone()
 
 
 def _load_part(found: PartWeights, dtype: torch.dtype) -> Any:
