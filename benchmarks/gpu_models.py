@@ -37,6 +37,7 @@ class Model:
     masked: bool = False
     fp32_vae: bool = True
     tiny: Mapping[str, Any] = field(default_factory=lambda: TINY | {"ffn_dim": 64})
+    tiny_vae: Mapping[str, Any] = field(default_factory=dict)
     tiny_size: tuple[int, int, int] = (64, 32, 9)
 
 
@@ -102,6 +103,7 @@ MODELS: Mapping[str, Model] = {
         words=226,
         fp32_vae=False,
         tiny=TINY,
+        tiny_vae={"block_out_channels": (32, 32, 32, 32), "layers_per_block": 1},
     ),
 }
 
@@ -112,6 +114,8 @@ def build(model: Model, device: torch.device, dtype: torch.dtype, *, tiny: bool)
     vae_shape = dict(model.vae_shape)
     if tiny and model.vae == "AutoencoderKLWan" and not vae_shape:
         vae_shape = TINY_VAE
+    if tiny:
+        vae_shape |= model.tiny_vae
     vae_type = torch.float32 if model.fp32_vae else dtype
     transformer = _random(model.transformer, shape, device, dtype)
     vae = _random(model.vae, vae_shape, device, vae_type)

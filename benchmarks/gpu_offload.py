@@ -20,6 +20,7 @@ import json
 import math
 import tempfile
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +32,7 @@ from main_memory import MemoryWatch
 
 from tiomagic_domain.catalogue import models
 from tiomagic_local.runtime.loader import load_pipeline
-from tiomagic_local.runtime.memory_plan import MemoryPlan, demand_of
+from tiomagic_local.runtime.memory_plan import TRANSFORMERS, MemoryPlan, demand_of
 from tiomagic_local.weights.locate import Origin, Weights
 
 GIB = 2**30
@@ -41,9 +42,13 @@ SHARD = "2GB"
 def predict_gib(name: str, plan: MemoryPlan, settings: dict[str, Any]) -> float:
     """Return the planner's figure for the device, without encoders of words."""
     demand = demand_of(models()[name], settings)
-    sizes = dict.fromkeys(("text_encoder", "text_encoder_2", "connectors"), 0.0)
-    known = {part: gib for part, gib in sizes.items() if part in demand.model.weights}
-    return demand_of(models()[name], settings, sizes=known).gib(plan)
+    there = ("vae", *TRANSFORMERS)
+    model = replace(
+        demand.model,
+        weights={part: gib for part, gib in demand.model.weights.items() if part in there},
+        leaves={part: gib for part, gib in demand.model.leaves.items() if part in there},
+    )
+    return replace(demand, model=model).gib(plan)
 
 
 def measure_plan(

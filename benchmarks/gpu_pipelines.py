@@ -4,7 +4,7 @@ Prompts come encoded, and each model is built on the device from its configurati
 
     uv run python benchmarks/gpu_pipelines.py --models wan2.1-t2v-1.3b wan2.1-t2v-14b --steps 50
 
-Anywhere, with tiny shapes, to see that it runs: ``--tiny --steps 3``.
+Anywhere, with tiny shapes, to see that it runs: ``--tiny --steps 3``; a CPU does not compile then.
 
 Writes ``gpu_pipelines.json`` after each run, so that nothing is lost when the time is out. All
 steps of a run are alike, so a few are timed (``--steps``) and ``seconds_of_50_steps`` is fifty
@@ -264,6 +264,9 @@ class Bench:
             return contextlib.nullcontext()
         if isinstance(wanted, str):
             return use_backend(wanted)
+        if self._given.tiny and self._device.type == "cpu":
+            # Compiling for a CPU takes minutes, and a trial wants to see that the modes run.
+            wanted = {**wanted, "compile": "off"}
         accelerator = Accelerator(
             self._pipeline, device=self._device, dtype=self._dtype, masked=self._model.masked
         )

@@ -55,8 +55,7 @@ def test_all_of_it_runs_and_fills_the_page(tmp_path: Path) -> None:
     (row,) = read(out, "gpu_quantized")["rows"]
     assert all("plain" in one for one in row["formats"].values()), row
     (row,) = read(out, "gpu_offload")["rows"]
-    # Whole components move to an accelerator only.
-    assert [plan for plan, one in row["plans"].items() if "failed" in one] == ["model_offload"]
+    assert not [plan for plan, one in row["plans"].items() if "failed" in one], row["plans"]
     assert [row["devices"] for row in read(out, "parallel")["rows"]] == [1, 2]
     page = render_benchmarks(tmp_path)
     assert NOT_YET not in page
