@@ -222,11 +222,11 @@ def _single(folder: Path) -> Any:
     import diffusers
     import torch
 
-    from tiomagic_local.weights.single_file import load_transformer
+    from tiomagic_local.component_files.single_file import load_file
 
     file, configuration = folder / "single.safetensors", folder / "half" / "transformer"
     kind = diffusers.WanTransformer3DModel
-    return load_transformer(file, kind, configuration, torch.bfloat16)
+    return load_file(file, kind, configuration, torch.bfloat16)
 
 
 def _quantized(folder: Path) -> Any:

@@ -18,7 +18,8 @@ from tiomagic_local.read_ahead import read_ahead, system_advice
 from tiomagic_local.runtime import memory_choice
 from tiomagic_local.runtime.loader import load_pipeline
 from tiomagic_local.runtime.memory_plan import MemoryChoice, MemoryPlan
-from tiomagic_local.runtime.quantized_parts import QuantizedParts, made_weights_folder
+from tiomagic_local.quantized.made_cache import made_weights_folder
+from tiomagic_local.runtime.quantized_parts import QuantizedParts
 from tiomagic_local.weights.locate import Origin, Weights
 
 BLOCKS = 3
