@@ -28,8 +28,9 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import multiprocessing
-import shutil
+import struct
 import tempfile
 import threading
 from collections.abc import Callable, Iterator, Mapping
@@ -97,24 +98,21 @@ def _write_shards(place: Path, model: Any, dtype: Any, shard_gib: float) -> None
     from safetensors.torch import save_file
 
     torch.manual_seed(0)
-    weight_map: dict[str, str] = {}
-    batch: dict[str, torch.Tensor] = {}
-    count = 0
-
-    def write() -> None:
-        nonlocal batch, count
-        count += 1
-        name = f"diffusion_pytorch_model-{count:05}.safetensors"
-        save_file(batch, place / name)
-        weight_map.update(dict.fromkeys(batch, name))
-        batch = {}
-
+    groups: list[list[str]] = [[]]
+    size = 0
     for name, tensor in model.state_dict().items():
-        batch[name] = torch.empty(tensor.shape, dtype=dtype).normal_(0, 0.02)
-        if sum(one.nbytes for one in batch.values()) >= shard_gib * GIB:
-            write()
-    if batch:
-        write()
+        size += tensor.numel() * dtype.itemsize
+        groups[-1].append(name)
+        if size >= shard_gib * GIB * len(groups):
+            groups.append([])
+    groups = [names for names in groups if names]
+    shapes = {name: tensor.shape for name, tensor in model.state_dict().items()}
+    weight_map: dict[str, str] = {}
+    for number, names in enumerate(groups, 1):
+        file = f"diffusion_pytorch_model-{number:05}-of-{len(groups):05}.safetensors"
+        values = {n: torch.empty(shapes[n], dtype=dtype).normal_(0, 0.02) for n in names}
+        save_file(values, place / file)
+        weight_map.update(dict.fromkeys(names, file))
     index = {"metadata": {}, "weight_map": weight_map}
     path = place / "diffusion_pytorch_model.safetensors.index.json"
     path.write_text(json.dumps(index), encoding="utf-8")
@@ -258,14 +256,41 @@ WAYS: Mapping[str, Callable[[Path], Any]] = {
 }
 
 
+def write_single(path: Path, configuration: Path) -> None:
+    """Write a transformer in fp16 into one file, tensor by tensor.
+
+    Args:
+        path: Of the file.
+        configuration: The folder of its configuration.
+    """
+    import diffusers
+    import torch
+    from accelerate import init_empty_weights
+
+    kind = diffusers.WanTransformer3DModel
+    with init_empty_weights():
+        shapes = {
+            name: list(tensor.shape)
+            for name, tensor in kind.from_config(kind.load_config(configuration))
+            .state_dict()
+            .items()
+        }
+    header, end = {}, 0
+    for name, shape in shapes.items():
+        begin, end = end, end + 2 * math.prod(shape)
+        header[name] = {"dtype": "F16", "shape": shape, "data_offsets": [begin, end]}
+    text = json.dumps(header).encode()
+    with path.open("wb") as file:
+        file.write(struct.pack("<Q", len(text)) + text)
+        for shape in shapes.values():
+            file.write(torch.empty(shape, dtype=torch.float16).normal_(0, 0.02).numpy().tobytes())
+
+
 def write_files(folder: Path, gib: float, shard_gib: float) -> None:
     """Write all that the ways load: of two types, and as one file."""
     write_pipeline(folder / "half", gib, "bfloat16", shard_gib)
     write_pipeline(folder / "wide", gib, "float32", shard_gib)
-    write_pipeline(folder / "whole", gib, "float16", shard_gib=2 * gib)
-    (whole,) = (folder / "whole" / "transformer").glob("*.safetensors")
-    whole.rename(folder / "single.safetensors")
-    shutil.rmtree(folder / "whole")
+    write_single(folder / "single.safetensors", folder / "half" / "transformer")
 
 
 def measure_all(folder: Path, ways: list[str]) -> Iterator[dict[str, Any]]:

@@ -14,11 +14,11 @@ from tests.local.quantized.weight_files import Studio
 from tiomagic_domain.errors import ConfigurationError
 from tiomagic_local.checkpoint.header import read_safetensors_header
 from tiomagic_local.quantized import components
+from tiomagic_local.quantized.made_cache import made_weights_folder
 from tiomagic_local.read_ahead import read_ahead, system_advice
 from tiomagic_local.runtime import memory_choice
 from tiomagic_local.runtime.loader import load_pipeline
 from tiomagic_local.runtime.memory_plan import MemoryChoice, MemoryPlan
-from tiomagic_local.quantized.made_cache import made_weights_folder
 from tiomagic_local.runtime.quantized_parts import QuantizedParts
 from tiomagic_local.weights.locate import Origin, Weights
 
@@ -99,7 +99,7 @@ def test_files_of_another_type_are_written_once_more(folder: Path, tmp_path: Pat
         assert all(torch.equal(ours[key], theirs[key]) for key in theirs)
         files, share = mapped_files(getattr(pipeline, name))
         assert all(path.is_relative_to(tmp_path) for path in files)
-        assert share > 0.99
+        assert share > 0.9
     again, said = load(folder, torch.bfloat16, tmp_path)
     assert said == []
     (damaged, *_) = sorted(tmp_path.rglob("*.safetensors"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+from collections import Counter
 from collections.abc import Callable, Collection, Container, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -249,16 +250,21 @@ def _check_whole(made: Any, weights: Weights, *, without: Container[str]) -> Non
 
 
 def close_files(part: torch.nn.Module) -> None:
-    """Copy the few tensors of a component that keep files open which the others have left.
+    """Copy the few tensors of another type than the most, which may keep files open for themselves.
 
     Weights in the type of their file are a part of it, and cost no memory of their own. Where most
-    were turned into another type, some are as in the file, and would keep all of it mapped.
+    were turned into another type, those that the library keeps in fp32 would keep all of the file
+    mapped.
     """
     tensors = [tensor for tensor in (*part.parameters(), *part.buffers()) if not tensor.is_meta]
-    mapped = [tensor for tensor in tensors if tensor.untyped_storage().nbytes() > tensor.nbytes]
-    if sum(tensor.nbytes for tensor in mapped) < FEW * sum(tensor.nbytes for tensor in tensors):
-        for tensor in mapped:
-            tensor.data = tensor.data.clone()
+    sizes = Counter[torch.dtype]()
+    for tensor in tensors:
+        sizes[tensor.dtype] += tensor.nbytes
+    most = max(sizes, key=lambda dtype: sizes[dtype], default=None)
+    if most is not None and sizes.total() - sizes[most] < FEW * sizes.total():
+        for tensor in tensors:
+            if tensor.dtype is not most and tensor.device.type == "cpu":
+                tensor.data = tensor.data.clone()
 
 
 def _load_part(found: PartWeights, dtype: torch.dtype) -> Any:
