@@ -148,9 +148,9 @@ def _main_table() -> Iterator[str]:
 
 
 def _main_cards() -> Iterator[str]:
-    yield from render_table_head("model", *(f"{gib} GB of GPU memory" for gib in CARDS))
+    yield from render_table_head("model", *(f"{gib} GB of GPU memory" for gib in EXAMPLES))
     for name in CONSUMER_MODELS:
-        cells = (_on_card(models()[name], (), gib, main_gib=MAIN_FREE_GIB) for gib in CARDS)
+        cells = (_on_card(models()[name], (), gib, main_gib=MAIN_FREE_GIB) for gib in EXAMPLES)
         yield render_table_row(f"`{name}`", *cells)
 
 
