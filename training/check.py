@@ -259,7 +259,7 @@ def main() -> None:
     make, facts = _of_tm(args) if args.through_tm else _of_folder(args, setup)
     autoencoder = AutoencoderKLWan.from_pretrained(args.folder / "vae").to(args.device)
     quality = vae.held_out_psnr(autoencoder, setup, args.count // 4, args.device)
-    figures, _ = sharpness.run(autoencoder, setup, args.count // 10, args.device)
+    figures, _ = sharpness.run(autoencoder, setup, max(2, args.count // 8), args.device)
     result = {"machine": _machine(), **facts, "vae_psnr": quality, "autoencoder": figures}
     print(result, flush=True)
     for name, figures in run(make, setup, args.count, args.sheets):

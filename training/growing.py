@@ -71,9 +71,10 @@ def _stages(args: argparse.Namespace) -> list[tuple[str, list[str]]]:
         log = ["--log", str(args.work / f"{name}_loss.csv")]
         return [*device, "--threads", str(args.threads), *schedule, *log, *rates.split()]
 
-    pixels = learn("both", str(args.batch), "--lr 0.004 --adam-lr 0.0008 --crop-share 0.7")
+    slow = f"--lr {args.pixel_rate} --adam-lr {args.pixel_rate / 3:.6f}"
+    pixels = learn("both", str(args.batch), f"{slow} --crop-share 0.7 --crops 4")
     words = learn("transformer", many, "--lr 0.015 --adam-lr 0.001 --average 0.998")
-    more_pixels = learn("decoder", str(args.batch), "--lr 0.004 --adam-lr 0.0008")
+    more_pixels = learn("decoder", str(args.batch), slow)
     ship = ["training.ship", *then, "--to", str(args.to)]
     made = ["--model", str(args.to), "--clips", str(args.clips // 4), "--batch", many]
     again = ["--clips", str(args.clips), "--seed", "2"]
@@ -100,6 +101,12 @@ def _arguments(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--pool", type=int, default=3000, help="clips for the autoencoder")
     parser.add_argument("--clips", type=int, default=12_000, help="clips for the transformer")
     parser.add_argument("--batch", type=int, default=16, help="clips a step of the autoencoder")
+    parser.add_argument(
+        "--pixel-rate",
+        type=float,
+        default=0.003,
+        help="rate of Muon for the autoencoder: 0.001 with one clip a step, where 0.004 does harm",
+    )
     parser.add_argument("--processes", type=int, default=14, help="that draw clips")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--device", default="cuda")
