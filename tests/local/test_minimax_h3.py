@@ -15,6 +15,7 @@ from tests.tiny import save
 from tiomagic_domain.catalogue import find_model
 from tiomagic_domain.errors import ValidationError
 from tiomagic_domain.features import Feature, InterpolateInputs
+from tiomagic_domain.ports.rehearsal import CheckOutcome
 from tiomagic_domain.progress import NeverCanceled, Phase, Progress, ignore_progress
 from tiomagic_domain.testing.contracts.features import (
     ImageToVideoContract,
@@ -26,6 +27,7 @@ from tiomagic_local.engines._shared.pixels import to_pixels
 from tiomagic_local.engines.minimax_h3 import MiniMaxH3, PictureProcessor
 from tiomagic_local.modular.placement import networks, offload_blocks, offload_whole
 from tiomagic_local.options import LocalOptions
+from tiomagic_local.rehearsal.file_checks import FileChecks
 from tiomagic_local.runtime.pipeline_cache import Runtime
 
 MODEL = "minimax-h3"
@@ -225,3 +227,15 @@ def test_several_gpus_are_refused_with_the_reason() -> None:
     reason = explain_unsplittable([MiniMaxH3Transformer3DModel])
     assert reason is not None
     assert "in its first block" in reason
+
+
+def test_a_rehearsal_misses_nothing_that_is_not_used(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    """Of a folder without the weights for references, as they are not downloaded."""
+    weights = save(tmp_path_factory.mktemp("weights"), [MODEL])
+    looks = FileChecks(
+        find_model(MODEL), LocalOptions(weights_dir=weights), pipeline=MiniMaxH3.pipeline
+    )
+    outcomes = {check.part: check.outcome for check in looks.checks()}
+    assert outcomes == {"files": CheckOutcome.OK}

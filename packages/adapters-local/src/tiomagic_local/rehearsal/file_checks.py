@@ -80,7 +80,7 @@ class FileChecks:
             folder=folder, origin=origin, revision="", without=self._card.unused
         )
         self.found.download_gib = 0.0
-        yield from self._pipeline_at(FolderFiles(folder), [])
+        yield from self._pipeline_at(FolderFiles(folder), self._card.unused)
 
     def _on_the_hub(self) -> Iterator[Check]:
         card, token = self._card, self._options.hf_token
