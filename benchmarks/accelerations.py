@@ -1,14 +1,11 @@
-"""How far ``fast`` is from ``exact``, and what it leaves out, by the cache's threshold.
+"""How far single means of ``acceleration`` are from the exact videos: batches of two, and fp8.
 
-The shipped model makes the same videos with each threshold, with both passes of a step as one batch
-and in fp8; they are compared with the exact ones::
+The shipped model makes the same videos with both passes of a step as one batch and in fp8; they are
+compared with the exact ones::
 
-    uv run python benchmarks/accelerations.py --steps 30 50
+    uv run python benchmarks/accelerations.py
 
-Writes ``benchmarks/results/accelerations.json``. The threshold of ``fast`` is the largest whose
-videos keep 30 dB to the exact ones in the median, in 30 and in 50 steps. The more steps, the less
-changes from one to the next, and the more is left out. A tiny model is no large one: what the share
-of blocks is worth in seconds is a matter of ``benchmarks/gpu_pipelines.py``.
+Writes ``benchmarks/results/accelerations.json``. Step caches have ``benchmarks/step_caches.py``.
 """
 
 from __future__ import annotations
@@ -40,8 +37,6 @@ PROMPTS = (
     "a yellow circle shrinks on a night background",
     "a black star moves up on a mint background",
 )
-THRESHOLDS = (0.02, 0.04, 0.06, 0.08, 0.1, 0.15, 0.2, 0.3)
-
 EXACT = Acceleration(batch_guidance="off")
 """Pass for pass what diffusers does."""
 ACCELERATIONS = {
@@ -62,14 +57,14 @@ class VideoMaker:
         self._settings |= {"num_inference_steps": steps, "seed": 7}
         self._runtime = Runtime(LocalOptions(device="cpu"))
 
-    def make(self, prompt: str, wanted: Acceleration) -> tuple[np.ndarray, dict[str, Any]]:
-        """Return the frames, uint8 (T, H, W, 3), with what was left out."""
+    def make(self, prompt: str, wanted: Acceleration) -> np.ndarray:
+        """Return the frames, uint8 (T, H, W, 3)."""
         settings = {**self._settings, "acceleration": wanted.to_dict()}
         token = NeverCanceled()
         with self._runtime.use(self._card, settings, ignore_progress, token) as loaded:
             inputs = TextToVideoInputs(prompt=prompt)
             clip = loaded.engine.text_to_video(inputs, settings, ignore_progress, token)
-        return np.asarray(clip.frames), loaded.running.facts().get("cache", {})
+        return np.asarray(clip.frames)
 
 
 def psnr(frames: np.ndarray, exact: np.ndarray) -> float:
@@ -80,15 +75,9 @@ def psnr(frames: np.ndarray, exact: np.ndarray) -> float:
 
 def measure(studio: VideoMaker, wanted: Acceleration, exact: list[np.ndarray]) -> dict[str, Any]:
     """Return what an acceleration does to the videos of all prompts."""
-    found, distances = [], []
-    for prompt, reference in zip(PROMPTS, exact, strict=True):
-        frames, facts = studio.make(prompt, wanted)
-        found.append(facts)
-        distances.append(psnr(frames, reference))
-    calls = sum(one.get("computed", 0) + one.get("skipped", 0) for one in found)
+    pairs = zip(PROMPTS, exact, strict=True)
+    distances = [psnr(studio.make(prompt, wanted), reference) for prompt, reference in pairs]
     return {
-        "threshold": wanted.cache_threshold,
-        "left_out": sum(one.get("skipped", 0) for one in found) / calls if calls else 0.0,
         "psnr_db_median": _rounded(statistics.median(distances)),
         "psnr_db_least": _rounded(min(distances)),
     }
@@ -101,21 +90,14 @@ def _rounded(decibels: float) -> float | None:
 def main() -> None:
     """Measure and write the result."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--steps", type=int, nargs="+", default=[30, 50])
-    given = parser.parse_args()
-    rows, others = [], {}
-    for steps in given.steps:
-        studio = VideoMaker(steps)
-        exact = [studio.make(prompt, EXACT)[0] for prompt in PROMPTS]
-        for threshold in THRESHOLDS:
-            cached = Acceleration(cache_threshold=threshold)
-            rows.append({"steps": steps, **measure(studio, cached, exact)})
-            print(rows[-1], flush=True)
-        # A CPU that multiplies fp8 by reference takes minutes for it, so once is enough.
-        for name, wanted in ACCELERATIONS.items() if steps == given.steps[0] else ():
-            others[name] = {"steps": steps, **measure(studio, wanted, exact)}
-            print(name, others[name], flush=True)
-    result = {"what": __doc__, "model": MODEL, "others": others, "rows": rows}
+    parser.add_argument("--steps", type=int, default=30)
+    steps = parser.parse_args().steps
+    studio, others = VideoMaker(steps), {}
+    exact = [studio.make(prompt, EXACT) for prompt in PROMPTS]
+    for name, wanted in ACCELERATIONS.items():
+        others[name] = {"steps": steps, **measure(studio, wanted, exact)}
+        print(name, others[name], flush=True)
+    result = {"what": __doc__, "model": MODEL, "others": others}
     print(report.write("accelerations", {**result, "prompts": PROMPTS}))
 
 

@@ -37,6 +37,8 @@ NOT_RUN = {
     "counts for minutes; tests/local/footprint compares cells",
     "needs a GPU",
     "needs the weights of a large model; tests/local/test_previews.py has small ones",
+    "needs the weights of a large model; tests/local/speed/test_step_caches.py has small ones",
+    "downloads a kernel; tests/local/speed/test_kernels.py has one of its own",
     "needs the weights of the segmenter; tests/local/test_masks.py has small ones",
     "needs files of some gigabytes; tests/local/quantized runs small ones",
     "downloads weights; tests/weights does it on loopback",

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 from tiomagic_domain.catalogue import models
-from tiomagic_domain.catalogue.acceleration import FAST_THRESHOLD, PRESETS, Acceleration
+from tiomagic_domain.catalogue.acceleration import FAST_LEVELS, PRESETS, Acceleration
 from tiomagic_domain.catalogue.settings import ACCELERATION, TURBO_ACCELERATION
 from tiomagic_domain.errors import ValidationError
 from tiomagic_domain.schema.parameter import Rejected
@@ -18,7 +18,8 @@ WHOLE = Acceleration().to_dict()
 def test_words_stand_for_means():
     """Exact changes nothing; fast is exact and a cache; turbo is exact with few steps."""
     assert Acceleration.from_argument("exact") == Acceleration(cache_threshold=0.0)
-    assert Acceleration.from_argument("fast") == Acceleration(cache_threshold=FAST_THRESHOLD)
+    assert Acceleration.from_argument("fast") == Acceleration(cache="best")
+    assert Acceleration.from_argument("fast").step_caches() == FAST_LEVELS
     assert Acceleration.from_argument("turbo") == Acceleration(few_steps=True)
 
 
@@ -40,7 +41,9 @@ def test_the_defaults_of_the_argument_are_those_of_exact():
         ({"few_steps": True}, "has no field 'few_steps'"),
         ("fats", "must be one of"),
         (True, "must be text"),
-        ({"attention": "sage"}, "field 'attention' that must be one of"),
+        ({"attention": "sparge"}, "field 'attention' that must be one of"),
+        ({"cache": "pyramid"}, "field 'cache' that must be one of"),
+        ({"cache_interval": 21}, "field 'cache_interval'"),
         ({"cache_threshold": 2}, "field 'cache_threshold'"),
         ({"speed": 1}, "has no field 'speed'; fields: attention"),
     ],
@@ -58,7 +61,9 @@ def test_what_is_neither_is_refused(value, words):
         st.dictionaries(
             st.sampled_from([*WHOLE, "speed"]),
             st.one_of(
-                st.sampled_from(["auto", "on", "flash", "sage"]), st.floats(-1, 2), st.booleans()
+                st.sampled_from(["auto", "on", "flash", "sage", "mag", "best"]),
+                st.floats(-1, 2),
+                st.booleans(),
             ),
         ),
         st.none(),

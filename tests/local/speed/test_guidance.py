@@ -17,7 +17,7 @@ from tiomagic_local.acceleration.cfg_batching import (
     batch_guidance_passes,
     is_batching_worthwhile,
 )
-from tiomagic_local.acceleration.first_block_cache import MIN_STEPS
+from tiomagic_local.acceleration.step_caches.activate import MIN_STEPS
 
 APART = {"batch_guidance": "off"}
 STEPS = 4

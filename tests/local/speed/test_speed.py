@@ -25,8 +25,10 @@ from tiomagic_local.acceleration.compilation import (
     compile_blocks,
     is_compiling_worthwhile,
 )
-from tiomagic_local.acceleration.first_block_cache import MIN_STEPS, enable_first_block_cache
 from tiomagic_local.acceleration.flops import estimate_flop
+from tiomagic_local.acceleration.step_caches.activate import MIN_STEPS, enable_step_cache
+from tiomagic_local.acceleration.step_caches.clock import StepClock
+from tiomagic_local.acceleration.step_caches.kinds import CacheRun
 
 CPU = torch.device("cpu")
 EAGER = {"attention": "native", "remember_prompts": False, "batch_guidance": "off"}
@@ -200,7 +202,8 @@ class TestCache:
 
     def test_a_pipeline_without_caches_says_so(self):
         """Nothing is turned on."""
-        with enable_first_block_cache(NoCaches(), 0.1, 50) as state:
+        run = CacheRun(level=0.1, steps=50, clock=StepClock())
+        with enable_step_cache(NoCaches(), "first_block", run) as state:
             assert state.to_dict() == {"refused": "the transformer has no caches"}
 
 
@@ -265,6 +268,7 @@ class TestAttention:
     @pytest.mark.parametrize(
         ("capability", "masked", "names"),
         [
+            ((12, 0), False, ("_native_cudnn", "flash", "native")),
             ((9, 0), False, ("_flash_3", "_native_cudnn", "flash", "native")),
             ((9, 0), True, ("_native_cudnn", "native")),
             ((8, 6), False, ("flash", "native")),
@@ -349,14 +353,17 @@ class TestCompiling:
         """With the hooks of a cache as well: else the compiler gives up at the ninth block."""
         torch._dynamo.reset()
         counter, model = CompileCounter(), deep()
+        run = CacheRun(level=0.5, steps=MIN_STEPS, clock=StepClock())
         cache = (
-            enable_first_block_cache(Deep(model), 0.5, 50) if cached else contextlib.nullcontext()
+            enable_step_cache(Deep(model), "first_block", run)
+            if cached
+            else contextlib.nullcontext()
         )
         counters.clear()
         with compile_blocks(Deep(model), backend=counter), cache as state, torch.no_grad():
             for step in range(3):
                 with model.cache_context("cond"):
-                    model(*deep_inputs(step))
+                    model(*deep_inputs(900 - step))
         assert counter.frame_count == 1
         assert not counters["graph_break"]
         assert not cached or state.skipped == 2

@@ -2,6 +2,8 @@
 
 ``acceleration``      Acceleration of a run: attention kernels, compiling, caches, CFG batching,
                       fp8. Off after a call.
+``calibrate``         Calibrates a model for the step cache MagCache: ``python -m
+                      tiomagic_local.calibrate MODEL``.
 ``checkpoint``        The format of weight files: headers, 8-bit factors, variants, completeness.
 ``component_files``   Files in place of components of a model: what is in them, and loading them.
 ``context_parallel``  Context parallelism: several GPUs of one machine make one video; each has a

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from tiomagic_domain.catalogue.acceleration import EXACT, Acceleration
 from tiomagic_local.acceleration import cfg_batching, compilation
 from tiomagic_local.acceleration.attention import (
-    NATIVE,
+    check_attention,
     choose_backend,
     require_backend,
     use_backend,
@@ -19,10 +19,15 @@ from tiomagic_local.acceleration.cfg_batching import CfgBatchingStats
 from tiomagic_local.acceleration.channels_last import set_channels_last
 from tiomagic_local.acceleration.compilation import compile_blocks
 from tiomagic_local.acceleration.components import acceleration_error
-from tiomagic_local.acceleration.first_block_cache import CacheStats, enable_first_block_cache
 from tiomagic_local.acceleration.flops import estimate_flop
 from tiomagic_local.acceleration.fp8 import enable_fp8
+from tiomagic_local.acceleration.kernels import NATIVE, is_exact
 from tiomagic_local.acceleration.prompt_cache import PromptCache
+from tiomagic_local.acceleration.step_caches.activate import CacheStats, enable_step_cache
+from tiomagic_local.acceleration.step_caches.choosing import check_caches, choose_cache
+from tiomagic_local.acceleration.step_caches.clock import StepClock
+from tiomagic_local.acceleration.step_caches.kinds import CacheRun
+from tiomagic_local.acceleration.step_caches.magnitudes import find_curves
 
 if TYPE_CHECKING:
     import torch
@@ -45,6 +50,8 @@ class ActiveAcceleration:
     def facts(self) -> dict[str, Any]:
         """Return the facts for the record; complete when the run is over."""
         facts: dict[str, Any] = {"attention": self.attention, "compiled": self.compiled}
+        if not is_exact(self.attention):
+            facts["attention_inexact"] = True
         if self.cache is not None:
             facts["cache"] = self.cache.to_dict()
         if self.fp8_layers:
@@ -66,15 +73,23 @@ class Accelerator:
         device: What it runs on.
         dtype: Of its transformer.
         masked: True when its attention has a mask.
+        model: Its name, which its calibration has.
     """
 
     def __init__(
-        self, pipeline: Any, *, device: torch.device, dtype: torch.dtype, masked: bool
+        self,
+        pipeline: Any,
+        *,
+        device: torch.device,
+        dtype: torch.dtype,
+        masked: bool,
+        model: str = "",
     ) -> None:
         self._pipeline = pipeline
         self._device = device
         self._dtype = dtype
         self._masked = masked
+        self._model = model
         self._prompts = PromptCache()
         # Permanent, so that a run does not depend on earlier ones. Not on a CPU, where it selects
         # another algorithm, whose results differ from diffusers'.
@@ -113,13 +128,19 @@ class Accelerator:
             compiles = self._compiles(wanted, settings, adapted=adapted, together=together)
             if compiles:
                 running.compiled = stack.enter_context(compile_blocks(self._pipeline))
-            if wanted.cache_threshold:
-                steps = int(settings.get("num_inference_steps", 0))
-                threshold = wanted.cache_threshold
-                cache = enable_first_block_cache(
-                    self._pipeline, threshold, steps, _summed() if together else None
+            if caches := wanted.step_caches():
+                run = CacheRun(
+                    level=0.0,
+                    steps=int(settings.get("num_inference_steps", 0)),
+                    clock=StepClock(),
+                    summed=_summed() if together else None,
+                    adapted=adapted,
+                    model=self._model,
+                    curves=find_curves(self._model),
                 )
-                running.cache = stack.enter_context(cache)
+                kind, run, instead = choose_cache(self._pipeline, caches, run)
+                running.cache = stack.enter_context(enable_step_cache(self._pipeline, kind, run))
+                running.cache.instead = instead
             if self._batches(wanted, settings, compiles=compiles):
                 running.guided = stack.enter_context(
                     cfg_batching.batch_guidance_passes(self._pipeline)
@@ -156,9 +177,9 @@ class Accelerator:
     ) -> bool:
         """Return whether both passes of a step run as one batch.
 
-        Not with a first-block cache, which stores its state for each pass separately.
+        Not with a step cache, which stores its state for each pass separately.
         """
-        if wanted.batch_guidance == "off" or wanted.cache_threshold:
+        if wanted.batch_guidance == "off" or wanted.step_caches():
             return False
         if wanted.batch_guidance == "on":
             cfg_batching.require(self._pipeline)
@@ -169,6 +190,25 @@ class Accelerator:
         return cfg_batching.is_batching_worthwhile(
             self._device, None if work is None else work.tokens
         )
+
+
+def check_acceleration(
+    model: str, settings: Mapping[str, Any], device: torch.device, *, masked: bool
+) -> None:
+    """Raise for options that cannot work here, before anything is loaded.
+
+    Args:
+        model: Its name.
+        settings: Of the call.
+        device: What it will run on.
+        masked: True for a model whose attention has a mask.
+
+    Raises:
+        ValidationError: with the reason, and what works.
+    """
+    wanted = Acceleration.from_argument(settings.get("acceleration", EXACT))
+    check_attention(wanted.attention, device, masked=masked)
+    check_caches(wanted.step_caches(), model)
 
 
 def _summed() -> Callable[[torch.Tensor], torch.Tensor]:

@@ -1,8 +1,8 @@
 """Selects the attention backend (kernel): the best exact one that works, tried once a process.
 
-All candidates compute the same function and differ in rounding; inexact ones (8-bit kernels) are
-left out. The order is fixed and not timed: a close timing could choose another kernel next time,
-and the same seed would give another video.
+All candidates compute the same function and differ in rounding; inexact ones (8-bit kernels) run
+only if they are asked for by name. The order is fixed and not timed: a close timing could choose
+another kernel next time, and the same seed would give another video.
 """
 
 from __future__ import annotations
@@ -22,24 +22,29 @@ from diffusers.models.attention_dispatch import (
 )
 
 from tiomagic_local.acceleration.components import acceleration_error
+from tiomagic_local.acceleration.kernels import (
+    BY_BACKEND,
+    KERNELS,
+    NATIVE,
+    NATIVE_KERNEL,
+    Kernel,
+    is_exact,
+    why_not_for,
+    why_not_here,
+)
 
 log: logging.Logger = logging.getLogger("tiomagic.local")
 
-NATIVE = "native"
-"""PyTorch's own choice; works everywhere."""
-NAMES = {"native": NATIVE, "cudnn": "_native_cudnn", "flash": "flash", "flash3": "_flash_3"}
-"""The values of the argument, with diffusers' names."""
-
-HOPPER = ("_flash_3", "_native_cudnn", "flash", NATIVE)
-"""From compute capability 9.0: FlashAttention 3, then cuDNN's, which is also written for these
-GPUs; FlashAttention 2 is not."""
-AMPERE = ("flash", NATIVE)
-"""From compute capability 8.0."""
-MASKLESS = frozenset({"_flash_3", "flash"})
-"""Backends without masks, which some models need for the padding of a prompt."""
+PREFERRED = ("flash_4_hub", "_flash_3", "_flash_3_hub", "_native_cudnn", "flash", "flash_hub")
+"""The exact backends, the best first. On Hopper and later, cuDNN's comes before FlashAttention 2,
+which is not written for these GPUs."""
+HOPPER = (9, 0)
+"""Its compute capability."""
 
 TOLERANCE = 0.02
 """Largest difference to the reference that rounding explains: inputs of unit variance in bf16."""
+INEXACT_TOLERANCE = 0.2
+"""The same for a kernel that computes in 8 bits or fewer: beyond it, it is broken."""
 SHAPE = (1, 512, 4, 128)
 """Batch, tokens, heads and channels of the trial: the channels of all large video models."""
 
@@ -54,12 +59,18 @@ def candidates(device: torch.device, *, masked: bool, together: bool = False) ->
     """
     if device.type != "cuda":
         return (NATIVE,)
-    major, _minor = torch.cuda.get_device_capability(device)
-    order = HOPPER if major >= 9 else AMPERE if major >= 8 else (NATIVE,)
+    order = [BY_BACKEND[name] for name in PREFERRED]
+    if torch.cuda.get_device_capability(device) < HOPPER:
+        # There torch's own choice is FlashAttention 2, or what else the shapes allow.
+        order = [kernel for kernel in order if kernel.backend != "_native_cudnn"]
     return tuple(
-        name
-        for name in order
-        if not (masked and name in MASKLESS) and not (together and not splits(name))
+        kernel.backend
+        for kernel in (*order, NATIVE_KERNEL)
+        if why_not_for(kernel, device) is None
+        # What the hub has is code: a run takes it only where the user has fetched it.
+        and not (kernel.repository and why_not_here(kernel))
+        and (kernel.masks or not masked)
+        and not (together and not splits(kernel.backend))
     )
 
 
@@ -98,7 +109,7 @@ def _why_not(name: str, device: torch.device, dtype: torch.dtype) -> str | None:
         return " ".join(f"{type(error).__name__}: {error}".split())[:200]
     exact = dispatch_attention_fn(*(tensor.float() for tensor in here), backend=NATIVE)
     difference = float((found.float() - exact).abs().max())
-    if difference > TOLERANCE:
+    if difference > (TOLERANCE if is_exact(name) else INEXACT_TOLERANCE):
         return f"its result differs by {difference:.3g}"
     return None
 
@@ -135,7 +146,7 @@ def require_backend(
     """Return the requested backend.
 
     Args:
-        word: A key of ``NAMES``.
+        word: A key of ``KERNELS``.
         device: For the run.
         dtype: Of the model.
         masked: True for a model whose attention has a mask.
@@ -144,15 +155,42 @@ def require_backend(
     Raises:
         ValidationError: when it does not work here, with the reason.
     """
-    name = NAMES[word]
-    reason: str | None
-    if together and not splits(name):
+    kernel, reason = find_kernel(word, device, masked=masked)
+    if reason is None and together and not splits(kernel.backend):
         reason = "it cannot be split among several devices"
-    elif masked and name in MASKLESS:
-        reason = "it takes no mask, and this model's attention has one"
-    else:
-        reason = None if name == NATIVE else _why_not(name, device, dtype)
+    if reason is None and kernel.backend != NATIVE:
+        reason = _why_not(kernel.backend, device, dtype)
     if reason is not None:
         message = f"attention {word!r} does not work here: {reason}; 'auto' takes what does"
         raise acceleration_error(message, given=word)
-    return name
+    return kernel.backend
+
+
+def check_attention(word: str, device: torch.device, *, masked: bool) -> None:
+    """Raise for a kernel that cannot run here, before anything is loaded.
+
+    Args:
+        word: A key of ``KERNELS``, or ``auto``.
+        device: For the run.
+        masked: True for a model whose attention has a mask.
+
+    Raises:
+        ValidationError: with the reason, and how to get the kernel.
+    """
+    reason = None if word == "auto" else find_kernel(word, device, masked=masked)[1]
+    if reason is not None:
+        message = f"attention {word!r} does not work here: {reason}; 'auto' takes what does"
+        raise acceleration_error(message, given=word)
+
+
+def find_kernel(word: str, device: torch.device, *, masked: bool) -> tuple[Kernel, str | None]:
+    """Return the first kernel of a word that is here, and why it cannot run; None when it can.
+
+    Without one, it is the last, with the reason why that is not here.
+    """
+    kernels = KERNELS[word]
+    kernel = next((one for one in kernels if why_not_here(one) is None), kernels[-1])
+    reason = None
+    if masked and not kernel.masks:
+        reason = "it takes no mask, and this model's attention has one"
+    return kernel, reason or why_not_for(kernel, device) or why_not_here(kernel)

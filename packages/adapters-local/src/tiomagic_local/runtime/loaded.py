@@ -35,6 +35,8 @@ class Loaded:
 
     engine: Any
     """Has a method for each feature of its cards."""
+    pipeline: Any = None
+    """What its engine calls."""
     facts: Mapping[str, Any] = field(default_factory=dict)
     """Device, types, memory plan and weights, for the record."""
     revisions: Mapping[str, str] = field(default_factory=dict)

@@ -184,9 +184,12 @@ class Runtime:
     ) -> Loaded:
         if self._loaded is None:
             progress(Progress(phase=Phase.LOADING, note=IMPORT_NOTE))
+        from tiomagic_local.acceleration.apply import check_acceleration
         from tiomagic_local.torch_env.devices import choose_device
 
         device = choose_device(self._options.device)
+        masked = EngineOptions.of(_imported(card)).masked
+        check_acceleration(card.name, settings, device, masked=masked)
         commits = tuple(card.repositories.items())
         given = tuple(sorted(one.identity for one in files.values()))
         model = (card.name, commits, local_folder(card, self._options), str(device), given)
@@ -194,8 +197,7 @@ class Runtime:
         found = None if same else self._find(card, device, files, progress)
         choice = self._choose(card, settings, device, found)
         key = (*model, tuple(sorted(choice.quantization.items())), choice.plan)
-        if self._loaded is None or self._key != key:
-            # The same model where another plan fits.
+        if self._loaded is None or self._key != key:  # The same model where another plan fits.
             found = found or self._find(card, device, files, progress)
             self._call(card, settings_for_ranks(settings, choice), found.weights)
             self._fill(card, device, choice, found, progress)
@@ -306,7 +308,7 @@ class Runtime:
         self._identities = {} if quantized else found.identities
         self._adapters = LoraAdapters(self._pipeline)
         self._accelerator = Accelerator(
-            self._pipeline, device=device, dtype=dtype, masked=options.masked
+            self._pipeline, device=device, dtype=dtype, masked=options.masked, model=card.name
         )
         facts = _facts(device, dtype, choice, weights)
         if quantized and quantized.made:
@@ -317,6 +319,7 @@ class Runtime:
         self._tiling = Tiling(self._pipeline)
         self._loaded = Loaded(
             engine=made,
+            pipeline=self._pipeline,
             transformers=list(transformers(self._pipeline).values()),
             facts=facts,
             revisions={**weights.revisions, **revisions_of(loras)},

@@ -255,16 +255,27 @@ def _pinned(job: Job, loaded: Loaded) -> Job:
 
 def _notes(facts: Mapping[str, Any]) -> list[str]:
     """Return how the run differed from the request."""
-    refused = facts["acceleration"].get("cache", {}).get("refused")
     said = (
         *facts.get("warnings", ()),
         _cut(facts),
-        f"no blocks were left out: {refused}" if refused else "",
+        *_inexact(facts["acceleration"]),
         _alone(facts),
         _smaller(facts.get("memory", {})),
         *describe_partial_use(facts, facts["acceleration"]),
     )
     return [text for text in said if text]
+
+
+def _inexact(acceleration: Mapping[str, Any]) -> list[str]:
+    """Return the notes about a cache that is off or not the best, and about attention in 8 bits."""
+    cache, said = acceleration.get("cache", {}), []
+    if "refused" in cache:
+        said.append(f"no blocks were left out: {cache['refused']}")
+    elif "instead" in cache:
+        said.append(f"the step cache is {cache['kind']}, {cache['instead']}")
+    if acceleration.get("attention_inexact"):
+        said.append(f"attention {acceleration['attention']} is not exact: a different video")
+    return said
 
 
 def _smaller(memory: Mapping[str, Any]) -> str:

@@ -83,8 +83,8 @@ TURBO_ACCELERATION = Parameter(
             required=False,
             default="auto",
             choices=acceleration.ATTENTION_CHOICES,
-            description="The kernel that computes attention; all are exact. auto takes the "
-            "fastest that works on the device.",
+            description="The kernel that computes attention. auto takes the fastest exact one that "
+            "works on the device; sage and sage_blackwell are not exact.",
         ),
         Parameter(
             name="compile",
@@ -105,14 +105,32 @@ TURBO_ACCELERATION = Parameter(
             "prompt run as one batch; auto does so for small videos on a CPU. Not with a cache.",
         ),
         Parameter(
+            name="cache",
+            kind=Kind.STRING,
+            required=False,
+            default=acceleration.NO_CACHE,
+            choices=acceleration.CACHE_CHOICES,
+            description="The step cache, which skips blocks in steps where little changes; not "
+            "exact. best takes the one with the best measured loss that the model can use.",
+        ),
+        Parameter(
             name="cache_threshold",
             kind=Kind.NUMBER,
             required=False,
             default=0.0,
             minimum=0.0,
             maximum=1.0,
-            description="First-block cache: the other blocks are skipped when the first one "
-            "changes less than this between two steps; 0 turns it off.",
+            description="The change below which the step cache skips blocks: more is faster and "
+            "less exact; 0 for the cache's own. Without a cache it turns first_block on.",
+        ),
+        Parameter(
+            name="cache_interval",
+            kind=Kind.INTEGER,
+            required=False,
+            default=0,
+            minimum=0,
+            maximum=20,
+            description="For the cache taylor: one step in so many runs all blocks; 0 for its own.",
         ),
         Parameter(
             name="remember_prompts",
@@ -171,7 +189,7 @@ ACCELERATION = replace(
 EXACT_ACCELERATION = replace(
     ACCELERATION,
     choices=(acceleration.EXACT,),
-    fields=tuple(field for field in ACCELERATION.fields if field.name != "cache_threshold"),
+    fields=tuple(field for field in ACCELERATION.fields if not field.name.startswith("cache")),
     description="exact changes nothing beyond rounding. An object sets each option.",
 )
 """For a model whose blocks diffusers cannot cache."""
