@@ -237,3 +237,12 @@ def test_nf4_takes_the_nearest_of_its_values() -> None:
     assert table[first >> 4] * factors[0, 0] == stored.full()[0, 0]
     assert table[first & 15] * factors[0, 0] == stored.full()[0, 1]
     assert stored.full()[1, :64].abs().max() == 0
+
+
+def test_fp8_products_need_full_weights(studio: Studio) -> None:
+    """The error names what the weights are, and what to leave out."""
+    call = {**CALL, "quantization": "int8", "acceleration": {"fp8": True}}
+    with pytest.raises(
+        errors.ValidationError, match=r"in fewer bits already \(int8\).*leave fp8 out"
+    ):
+        studio.make(call)

@@ -7,12 +7,18 @@ from typing import Any
 
 import pytest
 import torch
+from typer.testing import CliRunner
 
+from tiomagic import TioMagic
+from tiomagic.cli.main import app
 from tiomagic_domain.catalogue import find_model
+from tiomagic_domain.errors import ValidationError
+from tiomagic_domain.features import Feature
 from tiomagic_domain.weights.formats import GROUPS
 from tiomagic_local.footprint.architectures import build_network, find_architecture, weights
 from tiomagic_local.footprint.estimates import LARGEST_MATRIX_GIB
 from tiomagic_local.quantized.selection import choose_weights
+from tiomagic_local.rehearsal.memory_checks import MemoryChecks
 from tiomagic_local.runtime.memory_plan import MemoryChoice, MemoryPlan, choose_memory_plan
 from tiomagic_local.runtime.quality import (
     SHARES,
@@ -108,3 +114,26 @@ def test_a_weight_is_counted_in_full_while_it_is_read() -> None:
     more = small.activations()["denoise"] - full.activations()["denoise"]
     assert more == pytest.approx(3 * LARGEST_MATRIX_GIB)
     assert small.activations()["text"] == full.activations()["text"]
+
+
+def test_a_rehearsal_counts_the_settings_that_are_meant() -> None:
+    """Half the weights need half the memory; what is no setting of the model is refused."""
+    device = torch.device("cpu")
+    full, small = (
+        MemoryChecks(T2V, Feature.TEXT_TO_VIDEO, device, halves=True, settings=settings)
+        for settings in ({}, {"quantization": "int8"})
+    )
+    assert full.weights_gib == pytest.approx(37.7, rel=0.02)
+    assert small.weights_gib == pytest.approx(full.weights_gib * 0.53, rel=0.05)
+    tm = TioMagic(provider="local", device="cpu")
+    try:
+        found = tm.rehearse("doodle", settings={"quantization": "int8"})
+        assert found["ok"]
+        with pytest.raises(ValidationError, match="quantisation: is no setting of doodle"):
+            tm.rehearse("doodle", settings={"quantisation": "int8"})
+        with pytest.raises(ValidationError, match="must be one of 'none', 'int8'"):
+            tm.rehearse("doodle", settings={"quantization": "int9"})
+    finally:
+        tm.close()
+    done = CliRunner().invoke(app, ["rehearse", "doodle", "--set", "quantization=nf4"])
+    assert done.exit_code == 0, done.output

@@ -125,7 +125,7 @@ class LocalProvider(ProviderBase):
         """Free the model that is kept loaded."""
         self._runtime.unload()
 
-    def rehearse(self, model: str) -> Rehearsal:
+    def rehearse(self, model: str, settings: Mapping[str, Any] | None = None) -> Rehearsal:
         """Rehearse a model on this machine; see `tiomagic_domain.ports.ProviderBase`.
 
         Raises:
@@ -138,7 +138,7 @@ class LocalProvider(ProviderBase):
 
         # A loaded model would occupy the memory.
         self.unload()
-        return rehearse(model, self._options)
+        return rehearse(model, self._options, settings=settings)
 
     def check(self, request: Request) -> None:
         """Raise if the job cannot run; loads no torch.

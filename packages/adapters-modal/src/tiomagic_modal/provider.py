@@ -123,8 +123,8 @@ class ModalProvider(ProviderBase):
         """
         return find_conditions(card, self._options)
 
-    def rehearse(self, model: str) -> Rehearsal:
-        """Have a model rehearsed in a container; see `tiomagic_domain.ports.ProviderBase`.
+    def rehearse(self, model: str, settings: Mapping[str, Any] | None = None) -> Rehearsal:  # noqa: ARG002
+        """Have a model rehearsed in a container, with its defaults.
 
         Raises:
             UnknownModelError: when there is no such model.

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from functools import partial
 from typing import Any
 
 from tiomagic_domain.catalogue import ModelCard
@@ -16,8 +17,8 @@ from tiomagic_local.runtime.memory_plan import (
     MemoryChoice,
     MemoryPlan,
     choose_memory_plan,
-    demand_of,
 )
+from tiomagic_local.runtime.quality import choose_weights_and_plan, demand_in, list_allowed
 from tiomagic_local.torch_env.devices import free_memory_gib
 from tiomagic_local.torch_env.main_memory import free_main_memory_gib
 
@@ -41,19 +42,39 @@ class MemoryChecks:
         feature: Of the call.
         device: A torch device.
         halves: True for 16-bit weights.
+        settings: Of the run that is meant, beside the model's defaults.
+        files: GiB of components that come from a file.
     """
 
-    def __init__(self, card: ModelCard, feature: Feature, device: Any, *, halves: bool) -> None:
+    def __init__(
+        self,
+        card: ModelCard,
+        feature: Feature,
+        device: Any,
+        *,
+        halves: bool,
+        settings: Mapping[str, Any] | None = None,
+        files: Mapping[str, float] | None = None,
+    ) -> None:
         self._card, self._device, self._halves = card, device, halves
-        settings = defaults_of(card, feature)
-        self._demand: Demand = demand_of(card, settings)
+        asked = {**defaults_of(card, feature), **(settings or {})}
+        sizes = files or {}
         self._free = free_memory_gib(device)
-        self.choice: MemoryChoice = choose_memory_plan(
-            self._demand,
+        choose = partial(
+            choose_memory_plan,
             device=str(device),
             free_gib=self._free,
+            wanted=str(asked.get("memory", "auto")),
             main_gib=free_main_memory_gib(),
         )
+        self.choice: MemoryChoice = choose_weights_and_plan(
+            card,
+            asked,
+            choose,
+            files=sizes,
+            allowed=list_allowed(asked, str(device), self._free),
+        )
+        self._demand: Demand = demand_in(card, asked, self.choice.quantization, sizes)
 
     @property
     def weights_gib(self) -> float:

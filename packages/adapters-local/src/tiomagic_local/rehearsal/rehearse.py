@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ def rehearse(
     *,
     provider: str = "local",
     progress: ProgressSink = ignore_progress,
+    settings: Mapping[str, Any] | None = None,
 ) -> Rehearsal:
     """Check all that a real run needs, and run the model with random weights.
 
@@ -33,13 +34,14 @@ def rehearse(
         options: With the source of weights and the device.
         provider: Its name, for the result.
         progress: Gets the phases of the run.
+        settings: Of the run that is meant, beside the model's defaults, for its memory.
 
     Raises:
         UnknownModelError: when there is no such model.
         MissingDependencyError, ConfigurationError: when no model can run here.
     """
     card = find_model(model)
-    staged = _Stage(card, options, progress)
+    staged = _Stage(card, options, progress, settings or {})
     checks = list(staged.checks())
     return Rehearsal(model=card.name, provider=provider, checks=checks, needs=staged.needs)
 
@@ -47,8 +49,15 @@ def rehearse(
 class _Stage:
     """One rehearsal."""
 
-    def __init__(self, card: ModelCard, options: LocalOptions, progress: ProgressSink) -> None:
+    def __init__(
+        self,
+        card: ModelCard,
+        options: LocalOptions,
+        progress: ProgressSink,
+        settings: Mapping[str, Any],
+    ) -> None:
         self._card, self._options, self._progress = card, options, progress
+        self._settings = settings
         self.needs: dict[str, Any] = {}
 
     def checks(self) -> Iterator[Check]:
@@ -58,6 +67,7 @@ class _Stage:
         from tiomagic_local.rehearsal.memory_checks import MemoryChecks
         from tiomagic_local.rehearsal.smallest import feature_of
         from tiomagic_local.torch_env.devices import choose_device, choose_dtype, describe_device
+        from tiomagic_local.weights.given_files import find_file_sizes
 
         device = choose_device(self._options.device)
         dtype = choose_dtype(self._card, device)
@@ -68,7 +78,12 @@ class _Stage:
         found = list(files.checks())
         yield from found
         memory = MemoryChecks(
-            self._card, feature_of(self._card), device, halves=dtype.itemsize == 2
+            self._card,
+            feature_of(self._card),
+            device,
+            halves=dtype.itemsize == 2,
+            settings=self._settings,
+            files=find_file_sizes(self._card, self._settings, self._options),
         )
         yield from memory.checks()
         self.needs |= memory.needs()

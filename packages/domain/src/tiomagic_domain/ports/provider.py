@@ -364,11 +364,13 @@ class ProviderBase:
             AuthenticationError, APIError, ConfigurationError: when it cannot be had.
         """
 
-    def rehearse(self, model: str) -> Rehearsal:
+    def rehearse(self, model: str, settings: Mapping[str, Any] | None = None) -> Rehearsal:  # noqa: ARG002
         """Check all that a real run needs, and run the model with random weights.
 
         Args:
             model: Its name.
+            settings: Of the run that is meant, checked, beside the model's defaults; left out where
+                there are none. Those that decide about memory count.
 
         Raises:
             ConfigurationError: when the provider cannot rehearse models.

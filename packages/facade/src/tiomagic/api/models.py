@@ -12,6 +12,8 @@ from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from tiomagic.types import AnyModel, AnyProvider, FeatureName, ModelName, ProviderName
     from tiomagic.wiring.session import Session
     from tiomagic_domain.catalogue import ModelCard
@@ -65,7 +67,12 @@ class ModelMethods(ABC):
         default = self.session.provider(name).capabilities().default_model
         return cast("AnyModel", default)
 
-    def rehearse(self, model: str, provider: str | None = None) -> dict[str, Any]:
+    def rehearse(
+        self,
+        model: str,
+        provider: str | None = None,
+        settings: Mapping[str, Any] | None = None,
+    ) -> dict[str, Any]:
         """Find out whether a model will run, before its weights are downloaded.
 
         Looks at the hub's files at the pinned commit, their sizes and the free disk, the licence
@@ -75,6 +82,8 @@ class ModelMethods(ABC):
         Args:
             model: Its name.
             provider: Where: ``local``, or ``modal`` for a container; None for the configured one.
+            settings: Of the run that you mean, such as ``{"quantization": "int8"}``: its size,
+                length and weights count for the memory. On Modal the defaults count.
 
         Returns:
             ``model provider ok checks needs``: each check has ``part``, ``outcome`` (``ok``,
@@ -91,10 +100,12 @@ class ModelMethods(ABC):
         from tiomagic_domain.catalogue import models
 
         name, card = provider or self.session.configured_provider(), models().get(model)
+        given: dict[str, object] = {}
         if card is not None:  # The provider itself says that there is none of that name.
             with advise_in_python():
                 self.session.require_consent(card)
-        return self.session.provider(name).rehearse(model).to_dict()
+            given = _check_settings(card, settings or {})
+        return self.session.provider(name).rehearse(model, given).to_dict()
 
     def get_schema(
         self, feature: FeatureName, model: ModelName
@@ -182,3 +193,25 @@ def _as_text(found: Tree) -> str:
             lines.append(f"  {feature}")
             lines.extend(f"    {name}" for name in names)
     return "".join(f"{line}\n" for line in lines)
+
+
+def _check_settings(card: ModelCard, settings: Mapping[str, Any]) -> dict[str, object]:
+    """Return settings in their plain form, checked by the model's first feature.
+
+    Raises:
+        ValidationError: with every problem.
+    """
+    from tiomagic_domain.errors import Problem, ValidationError
+    from tiomagic_domain.suggestions import did_you_mean
+
+    schema = next(iter(card.features.values()))
+    problems = []
+    for name, value in settings.items():
+        if name in schema:
+            problems += [found] if (found := schema[name].problem(value)) is not None else []
+            continue
+        near = did_you_mean(name, (one.name for one in schema.parameters))
+        problems.append(Problem(field=name, message=f"is no setting of {card.name}.{near}"))
+    if problems:
+        raise ValidationError.of(problems, subject="the settings")
+    return {name: schema[name].check(value) for name, value in settings.items()}

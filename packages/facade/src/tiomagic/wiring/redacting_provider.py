@@ -106,10 +106,11 @@ class RedactingProvider(ProviderBase):
         with self._redact_errors():
             return self._answers.preview(job)
 
-    def rehearse(self, model: str) -> Rehearsal:
+    def rehearse(self, model: str, settings: Mapping[str, Any] | None = None) -> Rehearsal:
         """Have a model rehearsed; see the base."""
         with self._redact_errors():
-            return self._answers.rehearse(model)
+            # A provider of a package may be older than the settings.
+            return self._answers.rehearse(*([model, settings] if settings else [model]))
 
     def unload(self) -> None:
         """Free the memory of models; see the base."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -11,6 +11,9 @@ from tiomagic.cli._exit_codes import ExitCode
 from tiomagic.cli._output import reporting
 from tiomagic.cli._run import connect
 from tiomagic.cli.completion import values
+
+if TYPE_CHECKING:
+    from tiomagic_domain.catalogue import ModelCard
 
 
 def rehearse(
@@ -23,6 +26,7 @@ def rehearse(
     *,
     provider: o.Provider = None,
     model_path: o.ModelPath = None,
+    assignments: o.Set = None,
     accept_terms: o.AcceptTerms = None,
     as_json: o.Json = False,
     debug: o.Debug = False,
@@ -43,7 +47,8 @@ def rehearse(
         if card is not None:
             tm.session.require_consent(card)
         output.say(f"rehearsing {model}; random weights of a large model take minutes to make")
-        found = tm.rehearse(model, tm.settings.provider or DEFAULT_PROVIDER)
+        settings = _settings(card, assignments or [])
+        found = tm.rehearse(model, tm.settings.provider or DEFAULT_PROVIDER, settings)
         rows = [(one["part"], one["outcome"], one["message"]) for one in found["checks"]]
         if as_json:
             output.data(found, "")
@@ -52,6 +57,15 @@ def rehearse(
         output.say(_verdict(found))
         if not found["ok"]:
             raise typer.Exit(ExitCode.REFUSED)
+
+
+def _settings(card: ModelCard | None, assignments: list[str]) -> dict[str, Any]:
+    """Return the settings of the run that is meant."""
+    from tiomagic.cli._values import parse_arguments  # noqa: PLC0415  # Not for --help.
+
+    if card is None or not assignments:
+        return {}
+    return dict(parse_arguments(next(iter(card.features.values())), {}, assignments))
 
 
 def _verdict(found: dict[str, object]) -> str:
