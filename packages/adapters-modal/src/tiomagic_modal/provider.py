@@ -18,6 +18,7 @@ from tiomagic_domain.catalogue import ModelCard, find_model
 from tiomagic_domain.codes import ErrorCode
 from tiomagic_domain.errors import (
     APIError,
+    ConfigurationError,
     RateLimitError,
     ResourceNotFoundError,
 )
@@ -123,14 +124,21 @@ class ModalProvider(ProviderBase):
         """
         return find_conditions(card, self._options)
 
-    def rehearse(self, model: str, settings: Mapping[str, Any] | None = None) -> Rehearsal:  # noqa: ARG002
+    def rehearse(self, model: str, settings: Mapping[str, Any] | None = None) -> Rehearsal:
         """Have a model rehearsed in a container, with its defaults.
 
         Raises:
             UnknownModelError: when there is no such model.
+            ConfigurationError: when there are settings.
             TioMagicError: when Modal or the container failed.
         """
         card = find_model(model)
+        if settings:
+            raise ConfigurationError(
+                "modal rehearses a model with its defaults: leave the settings out "
+                f"({', '.join(sorted(settings))}), or rehearse it on local",
+                details={"settings": sorted(settings)},
+            )
         self._deployment.ensure()
         return rehearse_on_modal(card, self._connection, self._options)
 

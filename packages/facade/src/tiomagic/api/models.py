@@ -83,7 +83,7 @@ class ModelMethods(ABC):
             model: Its name.
             provider: Where: ``local``, or ``modal`` for a container; None for the configured one.
             settings: Of the run that you mean, such as ``{"quantization": "int8"}``: its size,
-                length and weights count for the memory. On Modal the defaults count.
+                length and weights count for the memory. Not on Modal.
 
         Returns:
             ``model provider ok checks needs``: each check has ``part``, ``outcome`` (``ok``,
@@ -202,7 +202,7 @@ def _check_settings(card: ModelCard, settings: Mapping[str, Any]) -> dict[str, o
         ValidationError: with every problem.
     """
     from tiomagic_domain.errors import Problem, ValidationError
-    from tiomagic_domain.suggestions import did_you_mean
+    from tiomagic_domain.suggestions import did_you_mean, shorten_repr
 
     schema = next(iter(card.features.values()))
     problems = []
@@ -211,7 +211,8 @@ def _check_settings(card: ModelCard, settings: Mapping[str, Any]) -> dict[str, o
             problems += [found] if (found := schema[name].problem(value)) is not None else []
             continue
         near = did_you_mean(name, (one.name for one in schema.parameters))
-        problems.append(Problem(field=name, message=f"is no setting of {card.name}.{near}"))
+        message = f"is no setting of {card.name}.{near}"
+        problems.append(Problem(field=name, message=message, given=shorten_repr(value)))
     if problems:
         raise ValidationError.of(problems, subject="the settings")
     return {name: schema[name].check(value) for name, value in settings.items()}
