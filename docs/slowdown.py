@@ -61,7 +61,7 @@ counted: two seconds for 40 GiB.
 def compute_slowdown(
     card: ModelCard, settings: Mapping[str, Any], choice: MemoryChoice, gpu: ExampleCard
 ) -> float | None:
-    """Return the factor by which a step takes longer; None for an unknown model.
+    """Return the factor by which a step takes longer; None for an unknown model or rate of a disk.
 
     Args:
         card: The model.
@@ -71,7 +71,7 @@ def compute_slowdown(
     """
     known, flops = find_estimate(card.name), gpu_flops(gpu.title)
     assert flops is not None, "the examples are in the table"
-    if known is None:
+    if known is None or choice.plan is MemoryPlan.DISK_OFFLOAD:
         return None
     full = known.weights["transformer"] * GIB
     once = {**settings, "num_inference_steps": 1, "guidance_scale": 1.0}
