@@ -31,8 +31,12 @@ from gpu_models import MODELS, build
 from gpu_pipelines import Run, _distance
 
 from tiomagic_local.acceleration.apply import Accelerator
+from tiomagic_local.context_parallel.model_transformers import (
+    ModelTransformer,
+    explain_unsplittable,
+)
 from tiomagic_local.context_parallel.process_group import join_process_group, leave_process_group
-from tiomagic_local.context_parallel.sharding import explain_unsplittable, shard_transformers
+from tiomagic_local.context_parallel.sharding import shard_transformers
 
 TIMEOUT_S = 3600
 """After which a measurement counts as stuck."""
@@ -147,7 +151,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         return
     import diffusers
 
-    why = explain_unsplittable([getattr(diffusers, MODELS[given.model].transformer)])
+    kind = getattr(diffusers, MODELS[given.model].transformer)
+    why = explain_unsplittable([ModelTransformer(kind=kind)])
     if why is not None:
         parser.error(why)
     measure_all(given)

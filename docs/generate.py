@@ -1,9 +1,9 @@
 """Writes the reference pages of the models from the catalogue: ``uv run python -m docs.generate``.
 
 It writes ``docs/models`` (a page for each model, an index, and which test reaches what), the
-list of models in the README, the table of the models of pose guidance, the reference of the
-commands, the page of the measurements from ``benchmarks/results``, and the typed signatures of the
-features in ``tiomagic.api.calls``. With
+list of models in the README, the tables of the models of pose guidance and of those that several
+GPUs can make together, the reference of the commands, the page of the measurements from
+``benchmarks/results``, and the typed signatures of the features in ``tiomagic.api.calls``. With
 ``--check`` it writes nothing and fails when something is stale.
 """
 
@@ -21,6 +21,7 @@ from docs import (
     left_out,
     memory_page,
     model_page,
+    parallel_table,
     pose_table,
 )
 from docs.tables import render_table_head, render_table_row
@@ -37,6 +38,7 @@ BENCHMARKS_PAGE = Path("docs/benchmarks.md")
 COMMANDS_PAGE = Path("docs/commands.md")
 MEMORY_PAGE = Path("docs/memory.md")
 POSE_PAGE = Path("docs/features/pose-guidance.md")
+PARALLEL_PAGE = Path("docs/acceleration.md")
 README = Path("README.md")
 COMMAND = "uv run python -m docs.generate"
 
@@ -100,6 +102,8 @@ def render_pages() -> dict[Path, str]:
     made |= call_module.render_modules(list_cards())
     poses = (ROOT / POSE_PAGE).read_text(encoding="utf-8")
     made[POSE_PAGE] = pose_table.render_pose_page(poses, list_cards())
+    gpus = (ROOT / PARALLEL_PAGE).read_text(encoding="utf-8")
+    made[PARALLEL_PAGE] = parallel_table.render_parallel_page(gpus, list_cards())
     made[README] = render_readme((ROOT / README).read_text(encoding="utf-8"))
     return made
 

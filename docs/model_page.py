@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from docs import parameter_table
+from docs import parallel_table, parameter_table
 from docs.tables import render_table_head, render_table_row
 
 from tiomagic.demo import DEMO_MODEL
@@ -81,6 +81,9 @@ def _facts(card: ModelCard, times: Iterable[str]) -> Iterator[str]:
     )
     gpu = f"{card.gpu_memory_gib:g} GiB, with offload" if card.gpu_memory_gib else "none is needed"
     yield render_table_row("smallest GPU", gpu)
+    yield render_table_row(
+        "[several GPUs](../acceleration.md#several-gpus)", parallel_table.describe_gpus(card)
+    )
     for time in times:
         yield render_table_row("measured time", time)
     yield render_table_row("trained at", f"{card.fps} frames/s, {card.pixels:,} pixels a frame")

@@ -7,14 +7,12 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from diffusers import HeliosTransformer3DModel
 from tests.local.materials import CallRecorder, Materials, engine_of, settings_of
 from tests.tiny import save
 
 from tiomagic_domain.features import Feature
 from tiomagic_domain.progress import NeverCanceled, Phase, Progress, ignore_progress
 from tiomagic_domain.testing.contracts.features import ImageToVideoContract, TextToVideoContract
-from tiomagic_local.context_parallel.sharding import explain_unsplittable
 from tiomagic_local.engines.helios import Helios
 from tiomagic_local.engines.helios_pyramid import draw_block_noise
 from tiomagic_local.options import LocalOptions
@@ -120,13 +118,6 @@ def test_the_noise_of_a_block_cancels_itself_on_any_processor() -> None:
     blocks = noise.view(16, 9, 4, 2, 4, 2).transpose(3, 4).reshape(-1, 4)
     assert blocks.sum(1).abs().max() < 1e-3
     assert torch.cov(blocks.T).allclose(torch.eye(4) * 4 / 3 - 1 / 3, atol=0.1)
-
-
-def test_several_gpus_are_refused_with_the_reason() -> None:
-    """Its plan splits each block by itself, and not once at the beginning as all others do."""
-    reason = explain_unsplittable([HeliosTransformer3DModel])
-    assert reason is not None
-    assert "in each block" in reason
 
 
 def test_the_picture_changes_the_video(runtime: Runtime, studio: Materials) -> None:

@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from diffusers import MiniMaxH3Transformer3DModel
 from diffusers.modular_pipelines.minimax_h3.before_denoise import patchify_video_latents
 from tests.local.materials import CallRecorder, Materials, engine_of, settings_of
 from tests.tiny import save
@@ -22,7 +21,6 @@ from tiomagic_domain.testing.contracts.features import (
     InterpolateContract,
     TextToVideoContract,
 )
-from tiomagic_local.context_parallel.sharding import explain_unsplittable
 from tiomagic_local.engines._shared.pixels import to_pixels
 from tiomagic_local.engines.minimax_h3 import MiniMaxH3, PictureProcessor
 from tiomagic_local.modular.placement import networks, offload_blocks, offload_whole
@@ -220,13 +218,6 @@ def test_what_the_pipeline_would_refuse_or_round(given: dict[str, int], nearest:
     """Lengths of 17n+5 frames from 5 to 15 seconds, and sides of 32 pixels' multiples."""
     with pytest.raises(ValidationError, match=nearest):
         find_model(MODEL).schema(TEXT).validate({"prompt": "a fox", **given})
-
-
-def test_several_gpus_are_refused_with_the_reason() -> None:
-    """Its plan splits the row of tokens that it makes itself."""
-    reason = explain_unsplittable([MiniMaxH3Transformer3DModel])
-    assert reason is not None
-    assert "in its first block" in reason
 
 
 def test_a_rehearsal_misses_nothing_that_is_not_used(

@@ -20,7 +20,7 @@ __all__ = [
 LATENT_CHANNELS = 4
 
 TRANSFORMER: dict[str, Any] = {
-    "num_attention_heads": 1,
+    "num_attention_heads": 2,
     "attention_head_dim": 16,
     "in_channels": LATENT_CHANNELS,
     "out_channels": LATENT_CHANNELS,

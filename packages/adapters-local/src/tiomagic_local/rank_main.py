@@ -77,7 +77,7 @@ class FollowerRank:
         self._device = choose_device(hello.options.device)
         if self._device.type == "cuda":
             torch.cuda.set_device(self._device)
-        self._runtime = Runtime(hello.options, follows=True)
+        self._runtime = Runtime(hello.options, ranks=hello.count)
 
     def serve(self) -> None:
         """Make calls until the process ends; does not return."""

@@ -15,12 +15,14 @@ from tiomagic_domain.errors import GenerationCanceledError, GenerationError
 from tiomagic_domain.ports.provider import Request
 from tiomagic_domain.progress import CancelToken
 from tiomagic_local.context_parallel.messages import CallDone, LoadModel, ModelReady, RunCall
+from tiomagic_local.context_parallel.support import explain_heads, list_shares
 from tiomagic_local.context_parallel.workers import RankProcesses
 from tiomagic_local.options import LocalOptions
 
 if TYPE_CHECKING:
     import torch
 
+    from tiomagic_local.context_parallel.model_transformers import ModelTransformer
     from tiomagic_local.weights.locate import Weights
 
 LOAD_TIMEOUT_S = 600.0
@@ -52,9 +54,10 @@ class Leader:
         self._band: RankProcesses | None = None
         self._config: Any = None
         self._forget: Callable[[], object] = lambda: None
-        self._kinds: Sequence[type] = ()
+        self._models: Sequence[ModelTransformer] = ()
         self._parts: Sequence[Any] = ()
-        self._refused: str | None = None
+        self._sharing = 1
+        self._reason: str | None = None
         self._awaited = False
 
     @property
@@ -67,55 +70,69 @@ class Leader:
         """The processes of the other ranks; empty while there are none."""
         return [] if self._band is None else self._band.pids
 
-    def request_load(
+    def count_sharing(
         self, card: ModelCard, settings: Mapping[str, Any], weights: Weights | None
-    ) -> None:
-        """Start loading a model on the other ranks, if it can be split; returns at once.
+    ) -> int:
+        """Return how many devices will make a call together; 1 for the first alone.
 
         Args:
             card: The model.
             settings: Of the call.
-            weights: Of the model; None if they have loaded it already.
+            weights: Of the model; None if they were given for the call before.
         """
-        from tiomagic_local.context_parallel.sharding import explain_unsplittable, kinds
+        from tiomagic_local.context_parallel.model_transformers import (
+            count_shared_heads,
+            explain_unsplittable,
+            find_transformers,
+        )
 
         if weights is not None:
-            self._kinds = kinds(weights)
-        self._refused = explain_unsplittable(self._kinds) or self._obstacle(card, settings)
-        if self._refused is not None:
+            self._models = find_transformers(weights)
+        refused = explain_unsplittable(self._models) or self._obstacle(card, settings)
+        heads, there = count_shared_heads(self._models), len(self._devices)
+        self._reason = refused or explain_heads(heads, there)
+        self._sharing = 1 if refused else max(list_shares(heads, there), default=1)
+        return self._sharing
+
+    def request_load(self, card: ModelCard, settings: Mapping[str, Any]) -> None:
+        """Start loading a model on the other ranks, if any share it; returns at once.
+
+        Args:
+            card: The model, after :meth:`count_sharing`.
+            settings: Of the call.
+        """
+        if self._sharing == 1:
             # The model that they have loaded is no longer needed.
             self.end()
             return
-        if self._band is None or not self._band.is_whole:
+        if (
+            self._band is None
+            or not self._band.is_whole
+            or len(self._band.devices) != self._sharing
+        ):
             self._start()
         assert self._band is not None, "they were started"
         self._awaited = True
         self._band.broadcast(LoadModel(model=card.name, settings=dict(settings)))
 
-    def confirm_split(self, transformers: Sequence[Any]) -> bool:
-        """Return whether all ranks make the call, now that its model is loaded.
+    def take_transformers(self, transformers: Sequence[Any]) -> bool:
+        """Return whether other ranks share the call, now that its model is loaded.
 
         Args:
             transformers: Of the pipeline; their tokens are split among the ranks.
         """
-        if self._refused is not None:
-            return False
         self._parts = transformers
-        heads = min(part.config.num_attention_heads for part in self._parts)
-        if heads < len(self._devices):
-            self._refused = f"its attention has {heads} heads, fewer than there are devices"
-            self.end()
-        return self._refused is None
+        return self._sharing > 1
 
     def facts(self) -> dict[str, Any]:
-        """Return the devices of the video for the record, and the reason if it is only one."""
+        """Return the devices of the video for the record, and why some are left out."""
         import torch
 
         from tiomagic_local.torch_env.devices import describe_device
 
-        names = self._devices if self._refused is None else self._devices[:1]
-        facts: dict[str, Any] = {"devices": [describe_device(torch.device(name)) for name in names]}
-        return facts if self._refused is None else {**facts, "refused": self._refused}
+        names = [torch.device(name) for name in self._devices[: self._sharing]]
+        facts: dict[str, Any] = {"devices": [describe_device(name) for name in names]}
+        return facts if self._reason is None else {**facts, "refused": self._reason}
 
     @property
     def is_busy(self) -> bool:
@@ -172,7 +189,7 @@ class Leader:
         try:
             if not band.wait_for(ModelReady, LOAD_TIMEOUT_S, cancel.raise_if_canceled):
                 raise GenerationError(
-                    f"the devices {', '.join(self._devices[1:])} have not loaded the model "
+                    f"the devices {', '.join(band.devices[1:])} have not loaded the model "
                     f"{LOAD_TIMEOUT_S:.0f} s after {self._devices[0]}",
                     code=ErrorCode.RANK_LATE,
                 )
@@ -206,7 +223,8 @@ class Leader:
 
         self.end()
         threads = torch.get_num_threads()
-        band = RankProcesses(self._devices, self._options, threads=threads, on_end=_freed)
+        devices = self._devices[: self._sharing]
+        band = RankProcesses(devices, self._options, threads=threads, on_end=_freed)
         self._band = band
         self._forget = weakref.finalize(self, _left, band)
 
@@ -216,10 +234,10 @@ class Leader:
         band.broadcast(RunCall(inputs=request.inputs))
         if self._config is None:
             try:
-                self._config = join_process_group(band.folder, 0, len(self._devices), device)
+                self._config = join_process_group(band.folder, 0, len(band.devices), device)
             except RuntimeError as error:
                 raise GenerationError(
-                    f"the devices {', '.join(self._devices)} did not come together: {error}",
+                    f"the devices {', '.join(band.devices)} did not come together: {error}",
                     code=ErrorCode.RANK_FAILED,
                 ) from error
 

@@ -79,6 +79,7 @@ class RankProcesses:
         threads: int,
         on_end: Callable[[], None],
     ) -> None:
+        self.devices: tuple[str, ...] = tuple(devices)
         self.folder: str = tempfile.mkdtemp(prefix="tiomagic-ranks-")
         self.failure: GenerationError | None = None
         self._ended = False

@@ -15,7 +15,7 @@ are the same but for rounding, nothing has to be compiled, and no memory goes to
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from diffusers.models.attention_dispatch import dispatch_attention_fn
@@ -23,6 +23,9 @@ from diffusers.models.transformers.transformer_wan_animate_2 import (
     _get_qkv_projections,
     rope_apply,
 )
+
+if TYPE_CHECKING:
+    from tiomagic_local.context_parallel.shares import TokenShares
 
 LEVELS = 127
 """The largest number in eight bits."""
@@ -92,6 +95,9 @@ class FrameByFrameAttention:
 
     Args:
         store: Keeps the keys and values of the driving video.
+
+    Attributes:
+        shares: Of a call that several devices make; None on one device.
     """
 
     _attention_backend = None
@@ -99,6 +105,7 @@ class FrameByFrameAttention:
 
     def __init__(self, store: ReferenceStore) -> None:
         self.store = store
+        self.shares: TokenShares | None = None
 
     def __call__(
         self,
@@ -116,6 +123,9 @@ class FrameByFrameAttention:
         query, key, value = _get_qkv_projections(attn, hidden_states, None)
         query, key = attn.norm_q(query), attn.norm_k(key)
         query, key, value = (part.unflatten(2, (attn.heads, -1)) for part in (query, key, value))
+        if self.shares is not None:
+            # From here on all tokens of this rank's heads, and so is what is kept.
+            query, key, value = map(self.shares.tokens_for_heads, (query, key, value))
         query = rope_apply(query, grid_sizes, rotary_emb, rope_stride).type_as(value)
         key = rope_apply(key, grid_sizes, rotary_emb, rope_stride).type_as(value)
         if kv_cache_mode == "extract":
@@ -125,6 +135,8 @@ class FrameByFrameAttention:
             reference = [self.store.give(kept, value) for kept in kv_cache.get()]
             frames = int(grid_sizes[0][0])
             seen = self._frame_by_frame(query, key, value, reference, frames)
+        if self.shares is not None:
+            seen = self.shares.heads_for_tokens(seen.contiguous())
         seen = seen.flatten(2, 3).type_as(query)
         made: torch.Tensor = attn.to_out[1](attn.to_out[0](seen))
         return made

@@ -19,4 +19,5 @@
                    torch.
 ``fitting``        Fits the formulas of ``estimates`` to the counts of ``phases`` at a few sizes.
 ``phases``         Measures the peak memory of each phase of a model, on the meta device.
+``sharing``        How many devices can share a video of a model. Loads no torch.
 """

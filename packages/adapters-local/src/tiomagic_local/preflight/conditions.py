@@ -23,6 +23,7 @@ from tiomagic_domain.ports.preflight import (
 from tiomagic_domain.quantities import GIB
 from tiomagic_domain.weights.formats import QUANTIZATION, read_quantization
 from tiomagic_local.footprint.estimates import Estimate, find_estimate
+from tiomagic_local.footprint.sharing import count_sharing
 from tiomagic_local.options import LocalOptions
 from tiomagic_local.preflight.machine import MachineFacts
 from tiomagic_local.preflight.run_time import CORE_FLOPS, estimate_run_time, gpu_flops
@@ -83,7 +84,7 @@ def look_ahead(
     return RunConditions(
         device=device,
         weights=replace(weights, blocked=OFFLINE) if is_offline() else weights,
-        plans=_plans(card, settings, needs, device, find_file_sizes(card, settings, options)),
+        plans=_plans(card, settings, needs, device, options),
         main_memory_gib=machine.main_gib,
         free_main_memory_gib=machine.free_main_gib,
         is_certain=(known is not None and not chosen_by_hand) or needs.is_smaller,
@@ -175,9 +176,10 @@ def _plans(
     settings: Mapping[str, Any],
     needs: _Needs,
     device: RunDevice,
-    sizes: Mapping[str, float],
+    options: LocalOptions,
 ) -> tuple[PlanNeed, ...]:
-    """Return the memory plans that a run may take, the fastest first."""
+    """Return the memory plans that a run may take, the fastest first; for each of a group."""
+    sizes = find_file_sizes(card, settings, options)
     if device.is_cpu:
         # In fp32, but for a card that names its own type.
         main = needs.weights_gib * (1 if "dtype" in card.options else 2)
@@ -186,7 +188,8 @@ def _plans(
     if device.name == "mps":
         wanted = MemoryPlan.RESIDENT.value
     formats = _formats_of(card, settings, device, sizes)
-    demand = demand_in(card, settings, formats, sizes)
+    sharing = count_sharing(card.name, len(group_members(options.device)))
+    demand = replace(demand_in(card, settings, formats, sizes), devices=sharing)
     cache = _cache_place(demand, settings)
     straight = device.name in {"cuda", "cuda:0"}
     return tuple(

@@ -48,6 +48,7 @@ def choose_by_free_memory(
     *,
     held: HeldWeights,
     ranks: int = 1,
+    devices: int = 1,
 ) -> MemoryChoice:
     """Return the plan and the formats of a run on this machine, as it is now.
 
@@ -57,7 +58,8 @@ def choose_by_free_memory(
         device: Where it runs.
         options: With the source of weights.
         held: What is in memory already.
-        ranks: Devices that make the video together, each with a process of its own.
+        ranks: Processes that share the main memory that is free now.
+        devices: How many make the video together, and share its tokens.
     """
     import torch
 
@@ -82,6 +84,7 @@ def choose_by_free_memory(
         tiles=bool(settings.get(VAE_TILES_SETTING, False)),
         cache=str(settings.get(CACHE_SETTING, "auto")),
         main_gib=main,
+        devices=devices,
     )
     allowed = list_allowed(settings, str(device), free)
     return choose_weights_and_plan(card, settings, choose, files=files, allowed=allowed)

@@ -16,8 +16,9 @@ layer's part, which takes about as long as bringing the weights of the layers.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
@@ -95,6 +96,8 @@ class Demand:
     """The pixels of a control video that lies beside the video in each step, as a part of it."""
     cache_gib: float = 0.0
     """The KV cache; 0 for a model without one."""
+    devices: int = 1
+    """Devices that share the tokens of each step, and so the cache; each has all weights."""
 
     def activations(self, *, tiles: bool = False) -> dict[str, float]:
         """Return the GiB of each phase beside the weights.
@@ -106,7 +109,9 @@ class Demand:
         for name in ("encode", "denoise", "decode"):
             # A control video is tokens like those of the video, and so are some pictures.
             more, added = (self.control, self.added_frames) if name == "denoise" else (0, 0)
-            pixels, frames = int(self.pixels * (1 + more)), self.frames + added
+            shared = self.devices if name == "denoise" else 1
+            pixels = math.ceil(self.pixels * (1 + more) / shared)
+            frames = self.frames + added
             phases[name] = self.model.phase(name, pixels, frames, tiles=tiles)
         if self.control:
             # A whole video is encoded then; the decoder, which is the larger half, bounds it.
@@ -124,7 +129,8 @@ class Demand:
         held = self.activations(tiles=tiles)
         if cache != IN_MAIN_MEMORY:
             # It is filled before the first step, and emptied when the frames are decoded.
-            held |= {name: held[name] + self.cache_gib for name in ("denoise", "decode")}
+            part = self.cache_gib / self.devices
+            held |= {name: held[name] + part for name in ("denoise", "decode")}
         lying = {phase: self._lying(phase, plan) for phase in held}
         return RESERVE_GIB + max(lying[phase] + held[phase] for phase in held)
 
@@ -140,7 +146,7 @@ class Demand:
             cache: ``ram`` where a KV cache waits in main memory.
             straight: False where weights that stay on the device go through main memory.
         """
-        kept = self.cache_gib if cache == IN_MAIN_MEMORY else 0.0
+        kept = self.cache_gib / self.devices if cache == IN_MAIN_MEMORY else 0.0
         if plan in WAITING or (plan is MemoryPlan.RESIDENT and not straight):
             return kept + self.model.weights_gib
         if plan is MemoryPlan.RESIDENT:
@@ -237,6 +243,7 @@ def choose_memory_plan(
     tiles: bool = False,
     cache: str = "auto",
     main_gib: float | None = None,
+    devices: int = 1,
 ) -> MemoryChoice:
     """Return the fastest plan that fits, or the one that the user wants.
 
@@ -251,7 +258,9 @@ def choose_memory_plan(
         tiles: True to have the VAE work in tiles whatever fits.
         cache: The setting ``kv_cache`` of the call.
         main_gib: Free main memory, without swap; None when unknown, which counts as enough.
+        devices: How many like it make the video together.
     """
+    demand = replace(demand, devices=devices)
     if device.partition(":")[0] == "cpu":
         asked = "" if wanted in {"auto", MemoryPlan.RESIDENT} else f"; {wanted} has no meaning here"
         reason = f"a CPU has all weights in its memory{asked}"

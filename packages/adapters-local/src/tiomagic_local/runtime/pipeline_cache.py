@@ -65,12 +65,13 @@ class Runtime:
 
     Args:
         options: With the source of weights and the device.
-        follows: True in a process that helps another one with its videos, see ``parallel``.
+        ranks: All processes of a group whose leader is another one, see ``context_parallel``; 1 in
+            a process that helps none.
     """
 
-    def __init__(self, options: LocalOptions | None = None, *, follows: bool = False) -> None:
+    def __init__(self, options: LocalOptions | None = None, *, ranks: int = 1) -> None:
         self._options = options or LocalOptions()
-        self._follows = follows
+        self._ranks = ranks
         self._group = group_members(self._options.device)
         self._leader: Leader | None = None
         self._lock = threading.Lock()
@@ -159,7 +160,8 @@ class Runtime:
         return self._leader.run_in_step if self._leader and together else run_on_one_device
 
     def _runs_on_all_ranks(self, transformers: Sequence[Any]) -> bool:
-        return self._follows or bool(self._leader and self._leader.confirm_split(transformers))
+        led = self._leader is not None and self._leader.take_transformers(transformers)
+        return self._ranks > 1 or led
 
     def unload(self) -> None:
         """Unload the cached model; waits for a running generation."""
@@ -199,11 +201,11 @@ class Runtime:
         key = (*model, tuple(sorted(choice.quantization.items())), choice.plan)
         if self._loaded is None or self._key != key:  # The same model where another plan fits.
             found = found or self._find(card, device, files, progress)
-            self._call(card, settings_for_ranks(settings, choice), found.weights)
+            self._call(card, settings_for_ranks(settings, choice))
             self._fill(card, device, choice, found, progress)
             self._key = key
         else:
-            self._call(card, settings_for_ranks(settings, choice), None)
+            self._call(card, settings_for_ranks(settings, choice))
         assert self._loaded is not None
         self._tiling.use(tiles=choice.tiles)
         if isinstance(self._loaded.engine, KeepsCache):
@@ -215,15 +217,22 @@ class Runtime:
         facts = {**self._loaded.facts, "memory": choice.to_dict()}
         return replace(self._loaded, facts=facts, fallback_plan=choice.fallback_plan)
 
-    def _call(self, card: ModelCard, settings: Mapping[str, Any], weights: Weights | None) -> None:
-        """Start loading the model on the other devices of a group, in parallel."""
+    def _count_sharing(
+        self, card: ModelCard, settings: Mapping[str, Any], weights: Weights | None
+    ) -> int:
+        """Return how many devices will share the tokens of the call."""
         if not self._group:
-            return
+            return self._ranks
         if self._leader is None:
             from tiomagic_local.context_parallel.leader import Leader
 
             self._leader = Leader(self._group, self._options)
-        self._leader.request_load(card, settings, weights)
+        return self._leader.count_sharing(card, settings, weights)
+
+    def _call(self, card: ModelCard, settings: Mapping[str, Any]) -> None:
+        """Start loading the model on the other devices of a group, in parallel."""
+        if self._leader is not None:
+            self._leader.request_load(card, settings)
 
     def _describe_run(self, worn: AppliedLoras) -> dict[str, Any]:
         """Return the facts of one run: its GPUs, if it has several, and its control LoRA."""
@@ -354,8 +363,12 @@ class Runtime:
             plan = self._key[-1]
             assert isinstance(plan, MemoryPlan), "the last of the key is the plan"
             held = HeldWeights(plan=plan, quantization=self._loaded.quantization)
-        ranks = max(len(self._group), 1)
-        return choose_by_free_memory(card, settings, device, self._options, held=held, ranks=ranks)
+        sharing = self._count_sharing(card, settings, None if found is None else found.weights)
+        # The leader's choice is also for those ranks that follow it, which do not count again.
+        ranks = sharing if self._group else 1
+        return choose_by_free_memory(
+            card, settings, device, self._options, held=held, ranks=ranks, devices=sharing
+        )
 
     def _drop(self) -> None:
         """Drop the cached model and release its memory."""

@@ -285,10 +285,12 @@ def _smaller(memory: Mapping[str, Any]) -> str:
 
 
 def _alone(facts: Mapping[str, Any]) -> str:
-    """Return the note when only one device of a group made the video."""
+    """Return the note when not all devices of a group made the video."""
     parallel = facts.get("parallel", {})
-    refused = parallel.get("refused")
-    return f"{parallel['devices'][0]} made it alone: {refused}" if refused else ""
+    refused, devices = parallel.get("refused"), parallel.get("devices", ())
+    if not refused or len(devices) > 1:
+        return f"{', '.join(devices)} made it: {refused}" if refused else ""
+    return f"{devices[0]} made it alone: {refused}"
 
 
 def _cut(facts: Mapping[str, Any]) -> str:
