@@ -266,7 +266,12 @@ class TestTheVideo:
             ),
             pytest.param(LTX_2, TEXT, LARGER, id="sound beside the video"),
             pytest.param(LTX_2_3, PICTURE, LARGER, id="sound, and a moment for each token"),
-            pytest.param(H3, TEXT, LARGER, id="text, sound and video in one row"),
+            pytest.param(
+                H3,
+                TEXT,
+                {"width": 64, "height": 32, "num_frames": 124},
+                id="text, sound and video in one row",
+            ),
         ],
     )
     def test_is_that_of_one_device(
