@@ -36,6 +36,7 @@ def read(folder: Path, name: str) -> dict[str, Any]:
     return found
 
 
+@pytest.mark.timeout(1200)  # Eight programs one after the other: a minute of one core by itself.
 def test_all_of_it_runs_and_fills_the_page(tmp_path: Path) -> None:
     """With tiny shapes on the CPU: every part has a result, and the page has no empty place."""
     out = tmp_path / RESULTS
