@@ -28,6 +28,8 @@ LIGHT = (
     "tiomagic_domain",
     "tiomagic_domain.catalogue",
     "tiomagic_domain.usecases.generation",
+    "tiomagic_hosted",
+    "tiomagic_hosted.plugin",
     "tiomagic_local",
     "tiomagic_media",
     "tiomagic_local.provider",
@@ -38,7 +40,7 @@ LIGHT = (
 
 HEAVY = {
     *("torch", "diffusers", "transformers", "accelerate", "modal", "sqlalchemy", "alembic"),
-    *("numpy", "PIL", "av", "gradio", "onnxruntime", "pytest"),
+    *("numpy", "PIL", "av", "gradio", "onnxruntime", "pytest", "fal_client", "httpx"),
 }
 """What a light module must not load."""
 

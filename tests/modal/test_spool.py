@@ -7,7 +7,7 @@ import pytest
 from tiomagic_domain.errors import APIError
 from tiomagic_domain.jobs.job import JobStatus
 from tiomagic_domain.testing import make_job
-from tiomagic_modal.client.mp4_check import find_mp4_problem
+from tiomagic_media.decode.mp4_check import find_mp4_problem
 from tiomagic_modal.client.spool import ResultSpool
 from tiomagic_modal.constants import PROTOCOL_VERSION
 from tiomagic_modal.outcomes import report_outcome

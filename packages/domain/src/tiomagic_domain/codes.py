@@ -67,6 +67,7 @@ class ErrorCode(StrEnum):
 
     # What became of a run.
     ANSWER_LOST = "answer_lost", "a submission was not answered: the job may run or not"
+    OUTCOME_UNKNOWN = "outcome_unknown", "a service never answered a submission: it may be billed"
     LOST = "lost", "the provider has no run of the job, and none can be on its way"
     WORKER_LOST = "worker_lost", "the process of the run was killed"
     MALFORMED_ANSWER = "malformed_answer", "a provider's answer cannot be used"

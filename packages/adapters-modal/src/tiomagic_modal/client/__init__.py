@@ -1,8 +1,6 @@
 """The caller's side: the connection to Modal, calls of the deployed app, and fetched results.
 
 ``connection``  The connection to Modal: one client, and a timeout for every request.
-``mp4_check``   Checks that fetched bytes are a whole mp4, by its boxes (size, four letters,
-                content).
 ``remote``      Requests to the deployed app: start a call, poll it, cancel it, read its progress
                 and result.
 ``retry``       The retry policy of requests to Modal: polls and downloads are retried,

@@ -14,7 +14,7 @@ from tiomagic_domain.files.replacing import replacing
 from tiomagic_domain.jobs.job import Job, JobStatus
 from tiomagic_domain.media import VideoFile
 from tiomagic_domain.ports.provider import Report
-from tiomagic_modal.client.mp4_check import find_mp4_problem
+from tiomagic_media.decode.mp4_check import find_mp4_problem
 from tiomagic_modal.outcomes import report_failure
 from tiomagic_modal.wire import PlainData, check_protocol
 

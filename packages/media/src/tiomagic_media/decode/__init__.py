@@ -8,6 +8,8 @@
                 RGB.
 ``inspection``  Inspects an input file: is it the kind that is needed, is it whole, is it within
                 the limits?
+``mp4_check``   Checks that fetched bytes are a whole mp4, by its boxes (size, four letters,
+                content).
 ``sequences``   Videos that are given as their frames: a folder, a pattern, a list, or one array.
 ``sound``       Reads the sound of a video.
 ``timing``      When the frames of a source are shown.

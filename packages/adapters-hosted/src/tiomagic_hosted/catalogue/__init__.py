@@ -1,0 +1,37 @@
+"""The models of each vendor: their cards, and how a call is said to the vendor.
+
+``endpoints``  What runs a feature of a model at the vendor, and the names of its arguments.
+``fal``        Models at fal.
+``lengths``    Lengths that vendors name in whole seconds, as frames.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from tiomagic_domain.catalogue.card import ModelCard
+from tiomagic_domain.features import Feature
+from tiomagic_domain.ports.provider import Request
+from tiomagic_hosted.catalogue.endpoints import Endpoint
+from tiomagic_hosted.service import Order
+
+__all__ = ["Catalogue"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Catalogue:
+    """The models of one vendor."""
+
+    default_model: str
+    cards: tuple[ModelCard, ...]
+    endpoints: Mapping[tuple[str, Feature], Endpoint]
+    """By the model's name and the feature."""
+
+    def has(self, card: ModelCard) -> bool:
+        """Say whether a model is one of the vendor's."""
+        return any(card.name == known.name for known in self.cards)
+
+    def build_order(self, request: Request) -> Order:
+        """Return a call in the vendor's words; see :meth:`Endpoint.build_order`."""
+        return self.endpoints[request.card.name, request.feature].build_order(request)

@@ -1,0 +1,69 @@
+"""What a vendor's refusals and silences mean for a job.
+
+A refusal (a status 4xx) started nothing. A silence (a timeout, a broken connection, a status 5xx)
+after a request was sent may have started a run, and is never answered with a second request.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tiomagic_domain.codes import ErrorCode
+from tiomagic_domain.errors import (
+    APIError,
+    AuthenticationError,
+    ConfigurationError,
+    RateLimitError,
+    ResourceNotFoundError,
+    TioMagicError,
+    ValidationError,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """An answer of a vendor that is no success."""
+
+    status: int
+    """The status of HTTP."""
+    text: str
+    """The vendor's own words."""
+    code: str | None = None
+    """The vendor's own code of the error."""
+    retry_after_s: float | None = None
+
+
+def translate_refusal(answer: Answer, *, title: str, doing: str, key: str) -> TioMagicError:
+    """Return the error for an answer of 400 or above, with the vendor's words and its code.
+
+    Args:
+        answer: What the vendor said.
+        title: The vendor's name.
+        doing: What was tried, such as ``start the run``.
+        key: The environment variable that has the key.
+    """
+    said = f"{title} could not {doing}: {answer.text} (HTTP {answer.status})"
+    details = {"status": answer.status, "vendor_code": answer.code}
+    match answer.status:
+        case 401 | 403:
+            return AuthenticationError(f"{said}. Check the key in {key}", details=details)
+        case 402:
+            return ConfigurationError(f"{said}. The account needs credit", details=details)
+        case 404:
+            return ResourceNotFoundError(said, details=details)
+        case 429:
+            return RateLimitError(said, details={**details, "retry_after": answer.retry_after_s})
+        case status if status < 500 and status != 408:
+            return ValidationError(said, details=details)
+    return APIError(said, details=details, retryable=True)
+
+
+def lose_answer(title: str, job_id: str, reason: str) -> APIError:
+    """Return the error for a request for a run whose answer did not come."""
+    return APIError(
+        f"{title} did not answer the submission ({reason}); job {job_id} may or may not have "
+        "started, and is looked up, never sent again",
+        details={"job_id": job_id},
+        code=ErrorCode.ANSWER_LOST,
+        retryable=True,
+    )

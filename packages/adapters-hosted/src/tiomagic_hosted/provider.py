@@ -1,0 +1,246 @@
+"""The port ``Provider`` over a vendor: send a job once, poll it, cancel it, fetch its video.
+
+A vendor bills each request for a run. So a job is entered in the ledger before it is sent and never
+sent again; a submission whose answer was lost is looked up where the vendor has a search, and is
+else reported as unknown, with the place where the user can see what became of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from tiomagic_domain.codes import ErrorCode
+from tiomagic_domain.errors import APIError, ProcessingError, ResourceNotFoundError
+from tiomagic_domain.jobs.job import Job, JobStatus
+from tiomagic_domain.ports.provider import (
+    Capabilities,
+    Observer,
+    ProviderBase,
+    Report,
+    Request,
+)
+from tiomagic_domain.progress import Phase, Progress
+from tiomagic_hosted.catalogue import Catalogue
+from tiomagic_hosted.ledger import Ledger
+from tiomagic_hosted.results import ResultFolder
+from tiomagic_hosted.service import HostedService, RunState
+
+SEARCHED_FOR: Final = timedelta(minutes=15)
+"""How long a run without a known id is searched for. A vendor lists a run as soon as it has
+accepted it; a quarter of an hour outlasts its caches and the retries of a proxy between."""
+
+
+def utc_now() -> datetime:
+    """Return the time, with zone."""
+    return datetime.now(tz=UTC)
+
+
+class HostedProvider(ProviderBase):
+    """Runs jobs at a vendor, for money.
+
+    Args:
+        service: The vendor.
+        catalogue: The vendor's models.
+        ledger: Which jobs were sent.
+        results: Where fetched videos go.
+        check_key: Raises AuthenticationError when there is no key.
+        searched_for: See `SEARCHED_FOR`.
+        now: The time.
+    """
+
+    def __init__(
+        self,
+        service: HostedService,
+        *,
+        catalogue: Catalogue,
+        ledger: Ledger,
+        results: ResultFolder,
+        check_key: Callable[[], None],
+        searched_for: timedelta = SEARCHED_FOR,
+        now: Callable[[], datetime] = utc_now,
+    ) -> None:
+        self._service = service
+        self._catalogue = catalogue
+        self._ledger = ledger
+        self._results = results
+        self._check_key = check_key
+        self._searched_for = searched_for
+        self._now = now
+
+    @property
+    def name(self) -> str:
+        """The provider's name in jobs and settings."""
+        return self._service.name
+
+    def capabilities(self) -> Capabilities:
+        """Return the provider's properties."""
+        return Capabilities(
+            default_model=self._catalogue.default_model,
+            blocking=False,
+            runs=self._catalogue.has,
+        )
+
+    def check(self, request: Request) -> None:  # noqa: ARG002 - the schema has checked it
+        """Check that there is a key, without any request.
+
+        Raises:
+            AuthenticationError: with advice.
+        """
+        self._check_key()
+
+    def submit(self, request: Request, observer: Observer) -> Report:
+        """Send a job to the vendor, once. Idempotent by the job's id.
+
+        Raises:
+            APIError: with the code ``answer_lost`` when the job may or may not have started.
+            TioMagicError: when it did not start.
+        """
+        job = request.job
+        # Uploads cost nothing, so they come before the point of no return.
+        order = self._catalogue.build_order(request.with_uploads(self._service.upload))
+        observer.raise_if_canceled()
+        if not self._ledger.enter(job.job_id):
+            return self._report_sent(
+                self._ledger.find_run(job.job_id), "sent before; not sent again"
+            )
+        try:
+            run_id = self._service.create(order, job)
+        except APIError as error:
+            if error.code != ErrorCode.ANSWER_LOST:
+                self._ledger.strike(job.job_id)
+            raise
+        except Exception:
+            self._ledger.strike(job.job_id)
+            raise
+        report = self._report_sent(run_id, f"{self._service.title} has the job")
+        # Two places, so that one of them failing does not lose what is being paid for.
+        observer.report(report)
+        try:
+            self._ledger.write_run(job.job_id, run_id)
+        except ProcessingError as error:
+            return Report(status=report.status, call_id=run_id, message=error.message)
+        return report
+
+    def _report_sent(self, run_id: str | None, message: str, of: Job | None = None) -> Report:
+        return Report(
+            status=JobStatus.QUEUED if of is None else of.status,
+            call_id=run_id,
+            message=message,
+            progress=Progress(phase=Phase.WAITING),
+            retry_after=self._service.poll_interval_s,
+        )
+
+    def poll(self, job: Job) -> Report:
+        """Poll a job, and fetch its video when it is finished.
+
+        Raises:
+            APIError: with ``retryable`` when the vendor cannot be reached.
+        """
+        run_id = self._find_run(job)
+        if run_id is None:
+            return self._report_unseen(job)
+        try:
+            state = self._service.look(run_id, job)
+        except ResourceNotFoundError as error:
+            if self._now() - job.creation_time < self._searched_for:
+                # A run that was just accepted may not be listed everywhere yet.
+                return self._report_sent(run_id, error.message, of=job)
+            return self._report_failure(error.message, ErrorCode.LOST)
+        return self._report_state(job, run_id, state)
+
+    def _find_run(self, job: Job) -> str | None:
+        return job.call_id or self._ledger.find_run(job.job_id) or self._service.find(job)
+
+    def _report_unseen(self, job: Job) -> Report:
+        """Report on a job of which no run is known."""
+        if self._now() - job.creation_time < self._searched_for:
+            message = f"no answer of {self._service.title} to the submission yet"
+            return self._report_sent(None, message, of=job)
+        if not self._ledger.has(job.job_id):
+            return self._report_failure(
+                f"{self._service.title} has no run of this job: it was not sent from this machine",
+                ErrorCode.LOST,
+            )
+        return self._report_failure(
+            f"{self._service.title} never answered the submission: the run may have been made and "
+            f"billed. Look at {self._service.dashboard} before you run it again",
+            ErrorCode.OUTCOME_UNKNOWN,
+        )
+
+    def _report_state(self, job: Job, run_id: str, state: RunState) -> Report:
+        said = Report(
+            status=state.status,
+            call_id=run_id,
+            message=state.message,
+            queue_position=state.queue_position,
+            logs=state.logs,
+            cost=state.cost,
+            facts=state.facts,
+        )
+        match state.status:
+            case JobStatus.COMPLETED:
+                return self._report_video(job, said, state)
+            case JobStatus.FAILED:
+                return replace(
+                    said, error=state.error or "no reason given", error_code=state.error_code
+                )
+            case JobStatus.CANCELED:
+                return said
+        is_unwanted = job.status is JobStatus.CANCELING
+        if is_unwanted and self._service.can_cancel:
+            # The run may have become known only now; a second request changes nothing.
+            self._service.cancel(run_id, job)
+        waits = state.status is JobStatus.QUEUED
+        progress = Progress(phase=Phase.WAITING if waits else Phase.DENOISING)
+        status = JobStatus.CANCELING if is_unwanted else state.status
+        return replace(
+            said,
+            status=status,
+            progress=progress,
+            retry_after=self._service.poll_interval_s,
+        )
+
+    def _report_video(self, job: Job, said: Report, state: RunState) -> Report:
+        try:
+            video = self._results.take(job, state)
+        except APIError as error:
+            if self._now() - job.creation_time < self._service.keeps_videos:
+                raise
+            return replace(
+                said,
+                status=JobStatus.FAILED,
+                error=f"{self._service.title} no longer has the video: {error.message}",
+                error_code=ErrorCode.NO_VIDEO,
+            )
+        return replace(said, video=video, message="completed")
+
+    def _report_failure(self, message: str, code: ErrorCode) -> Report:
+        return Report(status=JobStatus.FAILED, error=message, error_code=code, message=message)
+
+    def cancel(self, job: Job) -> Report:
+        """Ask the vendor to end exactly this job, and report its state.
+
+        Where the vendor has no such request the run goes on, is billed, and its video is kept.
+
+        Raises:
+            APIError: with ``retryable`` when the vendor cannot be reached.
+        """
+        run_id = self._find_run(job)
+        if run_id is None:
+            report = self._report_unseen(job)
+            return (
+                report if report.status.is_terminal else replace(report, status=JobStatus.CANCELING)
+            )
+        report = self.poll(replace(job, status=JobStatus.CANCELING))  # Which asks for the end.
+        if report.status.is_terminal:
+            return report
+        title = self._service.title
+        message = (
+            f"{title} is asked to stop the run"
+            if self._service.can_cancel
+            else f"{title} cannot stop a run: it is made and billed, and its video is kept"
+        )
+        return replace(report, message=message)

@@ -1,0 +1,4 @@
+"""One module for each vendor, over its official SDK.
+
+``fal``  fal.ai, by ``fal-client``.
+"""

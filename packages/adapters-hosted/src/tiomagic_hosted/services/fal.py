@@ -1,0 +1,317 @@
+"""fal.ai, by its client ``fal-client``.
+
+The client repeats a submission up to ten times, after a timeout as well, and fal has no idempotency
+key: such a repetition would be billed as a second run. So its requests go through a transport of
+ours whose errors the client does not know, and so does not repeat. All else is the client's.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from functools import cached_property
+from typing import Any, Final
+
+from tiomagic_domain.codes import ErrorCode
+from tiomagic_domain.errors import APIError
+from tiomagic_domain.extras import missing_extra_error
+from tiomagic_domain.jobs.job import Job, JobStatus
+from tiomagic_domain.media import Media
+from tiomagic_hosted.errors import Answer, lose_answer, translate_refusal
+from tiomagic_hosted.service import Order, RunState
+
+KEY_VARIABLE: Final = "FAL_KEY"
+REQUEST_TIMEOUT_S: Final = 60.0
+UPLOADS_LIVE_FOR: Final = "1d"
+"""A run waits in the queue for minutes; after a day fal deletes what was uploaded."""
+MODERATION: Final = "content_policy_violation"
+"""fal's code for a call that its checks of content refuse."""
+_SEPARATOR: Final = "@"
+
+
+class RefusedError(Exception):
+    """fal answered with a status of 400 or above."""
+
+    def __init__(self, answer: Answer) -> None:
+        super().__init__(answer.text)
+        self.answer = answer
+
+
+class UnansweredError(Exception):
+    """No answer came.
+
+    Attributes:
+        was_sent: False when no connection was made, so that fal cannot have read the request.
+    """
+
+    def __init__(self, reason: str, *, was_sent: bool) -> None:
+        super().__init__(reason)
+        self.was_sent = was_sent
+
+
+class FalService:
+    """fal, as a service of :class:`~tiomagic_hosted.service.HostedService`.
+
+    Args:
+        key: The key; None for a service that can only say what it is.
+    """
+
+    name = "fal"
+    title = "fal"
+    dashboard = "https://fal.ai/dashboard/requests"
+    poll_interval_s = 2.0
+    keeps_videos = timedelta(days=7)
+    can_cancel = True
+
+    def __init__(self, key: str | None) -> None:
+        self._key = key
+
+    @cached_property
+    def _client(self) -> Any:
+        return _build_client(self._key)
+
+    def upload(self, media: Media) -> str:
+        """Put a file on fal's own store for a day, and return its address."""
+        fal = _import_client()
+        name = f"{media.sha256[:16]}.{media.media_type.partition('/')[2]}"
+        lifetime = fal.StorageSettings(expires_in=UPLOADS_LIVE_FOR)
+        try:
+            address = self._client.upload(
+                media.read_bytes(), media.media_type, name, lifecycle=lifetime
+            )
+        except Exception as error:  # The client tries two stores and raises what the second did.
+            raise APIError(
+                f"{media.kind.value} {media.name or name} could not be uploaded to fal: {error}. "
+                "Nothing was started",
+                retryable=True,
+            ) from error
+        return str(address)
+
+    def create(self, order: Order, job: Job) -> str:
+        """Submit a run once; see the protocol."""
+        try:
+            handle = self._client.submit(order.endpoint, dict(order.arguments))
+        except RefusedError as error:
+            answer = error.answer
+            if answer.status >= 500 or answer.status == 408:
+                # A gateway answers so when what is behind it was too slow, too: it may run.
+                raise lose_answer(self.title, job.job_id, f"HTTP {answer.status}") from error
+            raise self._translate(answer, "start the run") from error
+        except UnansweredError as error:
+            if error.was_sent:
+                raise lose_answer(self.title, job.job_id, str(error)) from error
+            raise APIError(
+                f"fal cannot be reached ({error}); nothing was started", retryable=True
+            ) from error
+        except (KeyError, ValueError) as error:
+            raise lose_answer(self.title, job.job_id, "its answer cannot be read") from error
+        return f"{order.endpoint}{_SEPARATOR}{handle.request_id}"
+
+    def find(self, job: Job) -> str | None:  # noqa: ARG002 - fal has no search by a caller's id
+        """Return None: fal's client cannot search."""
+        return None
+
+    def look(self, run_id: str, job: Job) -> RunState:
+        """Return the state of a run; see the protocol."""
+        fal = _import_client()
+        with self._asking("look at the run"):
+            handle = self._handle(run_id)
+            try:
+                status = handle.status(with_logs=True)
+            except (KeyError, ValueError) as error:
+                # A status of a newer fal: the run goes on.
+                return RunState(status=job.status, message=f"fal says: {error}")
+            match status:
+                case fal.Queued():
+                    return RunState(
+                        status=JobStatus.QUEUED,
+                        message="in fal's queue",
+                        queue_position=status.position,
+                    )
+                case fal.InProgress():
+                    return RunState(
+                        status=JobStatus.RUNNING, message="runs at fal", logs=_join(status.logs)
+                    )
+            return self._look_at_end(handle, status)
+
+    def _look_at_end(self, handle: Any, status: Any) -> RunState:
+        logs = _join(status.logs)
+        if status.error:
+            return self._fail(str(status.error), status.error_type, logs)
+        try:
+            # The client's own get() polls again in a loop; the run is known to be over.
+            answer = handle.client.get(handle.response_url, timeout=REQUEST_TIMEOUT_S)
+        except RefusedError as error:
+            refused = error.answer
+            if refused.status in {408, 429} or refused.status >= 500:
+                raise
+            return self._fail(refused.text, refused.code, logs)
+        address = _find_video(answer.json())
+        if address is None:
+            return self._fail("the run ended without a video", None, logs, ErrorCode.NO_VIDEO)
+        seconds = (status.metrics or {}).get("inference_time")
+        facts = {} if seconds is None else {"inference_s": seconds}
+        return RunState(status=JobStatus.COMPLETED, address=address, logs=logs, facts=facts)
+
+    def _fail(
+        self,
+        text: str,
+        code: str | None,
+        logs: str | None,
+        kind: ErrorCode = ErrorCode.GENERATION,
+    ) -> RunState:
+        said = f"fal: {text}" + (f" ({code})" if code else "")
+        if code and "cancel" in code.lower():
+            return RunState(status=JobStatus.CANCELED, message="canceled by fal", logs=logs)
+        return RunState(
+            status=JobStatus.FAILED,
+            error=said,
+            error_code=kind,
+            logs=logs,
+            facts={} if code is None else {"vendor_code": code},
+        )
+
+    def cancel(self, run_id: str, job: Job) -> None:  # noqa: ARG002 - the id says all
+        """Ask for the end of a run: a run that waits is taken out, one that runs may go on."""
+        try:
+            with self._asking("cancel the run"):
+                self._handle(run_id).cancel()
+        except APIError as error:
+            if error.details.get("status") is None or error.retryable:
+                raise
+
+    def _handle(self, run_id: str) -> Any:
+        endpoint, _, request_id = run_id.rpartition(_SEPARATOR)
+        return self._client.get_handle(endpoint, request_id)
+
+    @contextmanager
+    def _asking(self, doing: str) -> Iterator[None]:
+        try:
+            yield
+        except RefusedError as error:
+            raise self._translate(error.answer, doing) from error
+        except UnansweredError as error:
+            raise APIError(
+                f"fal could not be asked to {doing}: {error}",
+                code=ErrorCode.UNREACHABLE,
+                retryable=True,
+            ) from error
+
+    def _translate(self, answer: Answer, doing: str) -> Exception:
+        return translate_refusal(answer, title=self.title, doing=doing, key=KEY_VARIABLE)
+
+
+def _import_client() -> Any:
+    try:
+        import fal_client  # noqa: PLC0415 - half a second, and only with the extra
+    except ImportError as error:
+        raise missing_extra_error("fal", "the provider 'fal'", module="fal_client") from error
+    return fal_client
+
+
+def _build_client(key: str | None) -> Any:
+    """Return fal's client, whose requests for runs are not repeated."""
+    fal = _import_client()
+    import httpx  # noqa: PLC0415 - the client's own
+    from fal_client.client import USER_AGENT, BackupDomainTransport  # noqa: PLC0415
+
+    # The client cannot be closed, so each connection is, after its answer.
+    one_use = httpx.Limits(max_keepalive_connections=0)
+
+    class Once(httpx.BaseTransport):
+        """Raises errors that the client does not repeat."""
+
+        def __init__(self) -> None:
+            # Its second domain is only asked when no connection to the first was made.
+            self._inner = BackupDomainTransport(transport=httpx.HTTPTransport(limits=one_use))
+
+        def handle_request(self, request: httpx.Request) -> httpx.Response:
+            try:
+                response = self._inner.handle_request(request)
+                if response.status_code >= 400:
+                    response.read()
+            except (httpx.ConnectError, httpx.ConnectTimeout) as error:
+                raise UnansweredError(_reason(error), was_sent=False) from error
+            except httpx.HTTPError as error:
+                raise UnansweredError(_reason(error), was_sent=True) from error
+            if response.status_code >= 400:
+                raise RefusedError(_read_answer(response))
+            return response
+
+        def close(self) -> None:
+            self._inner.close()
+
+    class Client(fal.SyncClient):  # type: ignore[misc, name-defined]
+        @cached_property
+        def _client(self) -> httpx.Client:
+            return httpx.Client(
+                transport=Once(),
+                headers={"Authorization": self._auth.header_value, "User-Agent": USER_AGENT},
+                timeout=self.default_timeout,
+                follow_redirects=True,
+            )
+
+        def _get_cdn_client(self) -> httpx.Client:
+            token = self._token_manager.get_token()
+            return httpx.Client(
+                headers={
+                    "Authorization": f"{token.token_type} {token.token}",
+                    "User-Agent": USER_AGENT,
+                },
+                timeout=self.default_timeout,
+                limits=one_use,
+            )
+
+    return Client(key=key, default_timeout=REQUEST_TIMEOUT_S)
+
+
+def _reason(error: Exception) -> str:
+    return str(error) or type(error).__name__
+
+
+def _read_answer(response: Any) -> Answer:
+    """Return an answer of 400 or above, with fal's own words."""
+    code = response.headers.get("x-fal-error-type")
+    try:
+        body = response.json()
+    except ValueError:
+        body = None
+    text = response.text[:1000]
+    if isinstance(body, dict):
+        detail = body.get("detail", text)
+        code = body.get("error_type") or code
+        # A refused argument comes as a list, each with its place, its type and a sentence.
+        if isinstance(detail, list):
+            code = code or next((str(one.get("type")) for one in detail if "type" in one), None)
+            detail = "; ".join(_say_detail(one) for one in detail)
+        text = str(detail)
+    wait = response.headers.get("retry-after", "")
+    return Answer(
+        status=response.status_code,
+        text=text,
+        code=code,
+        retry_after_s=float(wait) if wait.isdecimal() else None,
+    )
+
+
+def _say_detail(one: Any) -> str:
+    if not isinstance(one, dict):
+        return str(one)
+    place = ".".join(str(part) for part in one.get("loc", ()) if part != "body")
+    return f"{place}: {one.get('msg')}" if place else str(one.get("msg"))
+
+
+def _find_video(result: object) -> str | None:
+    """Return the address of the video in a result; every endpoint of ours has it here."""
+    video = result.get("video") if isinstance(result, dict) else None
+    address = video.get("url") if isinstance(video, dict) else None
+    return address if isinstance(address, str) else None
+
+
+def _join(logs: object) -> str | None:
+    if not isinstance(logs, list) or not logs:
+        return None
+    lines = (one.get("message", json.dumps(one)) for one in logs if isinstance(one, dict))
+    return "".join(f"{line}\n" for line in lines)
