@@ -29,7 +29,7 @@ LIGHT = (
     "tiomagic_domain.catalogue",
     "tiomagic_domain.usecases.generation",
     "tiomagic_hosted",
-    "tiomagic_hosted.plugin",
+    "tiomagic_hosted.plugins.fal",
     "tiomagic_local",
     "tiomagic_media",
     "tiomagic_local.provider",

@@ -4,11 +4,11 @@
 ``catalogue``  The models that only a vendor has: cards, and how a call is said to the vendor.
 ``errors``     What a vendor's refusals and silences mean for a job.
 ``ledger``     Which jobs were sent, on this machine: a job is sent once.
-``plugin``     The providers before they are built: settings, models, checks.
+``plugins``    The providers before they are built: settings, models, checks.
 ``provider``   The port ``Provider`` over a vendor: submit once, poll, cancel, fetch.
 ``results``    Fetches finished videos, checked, into the spool.
 ``service``    What a vendor can do, in our terms.
 ``services``   One module for each vendor, over its official SDK. Add one here.
 
-Importing this package, or ``plugin``, imports no vendor's SDK.
+Importing this package, or ``plugins``, imports no vendor's SDK.
 """

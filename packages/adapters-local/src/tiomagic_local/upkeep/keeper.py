@@ -17,6 +17,7 @@ from tiomagic_domain.ports.weights_keeper import (
     VerifiedFile,
 )
 from tiomagic_domain.progress import CancelToken, ProgressSink
+from tiomagic_local.engines import can_run
 from tiomagic_local.options import LocalOptions
 from tiomagic_local.quantized.made_cache import (
     count_made_bytes,
@@ -168,7 +169,9 @@ class LocalWeightsKeeper:
         return cache
 
     def _contents(self, cache: HubCache) -> list[ModelContents]:
-        found = (find_contents(card, self._options, cache) for card in models().values())
+        found = (
+            find_contents(card, self._options, cache) for card in models().values() if can_run(card)
+        )
         return [each for each in found if each is not None]
 
     def _is_whole(self, contents: ModelContents) -> bool:

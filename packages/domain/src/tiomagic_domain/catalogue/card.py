@@ -143,6 +143,11 @@ class ModelCard:
         object.__setattr__(self, "features", MappingProxyType(features))
 
     @property
+    def is_hosted(self) -> bool:
+        """True for a model that a vendor runs: it has no weights that anybody here could have."""
+        return self.repository is None and not self.weights_gib
+
+    @property
     def takes_keyframes(self) -> bool:
         """True for a model that takes pictures between the first and the last one."""
         schema = self.features.get(Feature.INTERPOLATE)

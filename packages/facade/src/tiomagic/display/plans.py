@@ -119,6 +119,8 @@ def _describe_device(planned: Mapping[str, Any]) -> str:
 def _describe_memory(planned: Mapping[str, Any]) -> str:
     found, least = planned["preflight"], planned["gpu_memory_gib"]
     weights = f"{planned['weights_gib']:g} GiB of weights"
+    if not planned["weights_gib"]:
+        return "none of yours: the vendor runs it"
     if not least:
         return f"{weights}, no GPU needed"
     chosen = next((p for p in found["plans"] if p["plan"] == found["plan"]), None)

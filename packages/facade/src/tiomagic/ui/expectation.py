@@ -83,5 +83,6 @@ def _size(call: ExpectedCall) -> str:
     width, height = call.known.get("width"), call.known.get("height")
     if not isinstance(width, int) or not isinstance(height, int):
         source = "video" if call.shot is Shot.CONTINUATION else "picture"
-        return f"size of the {source}" if width is None and height is None else ""
+        is_sources = width is None and height is None and "resolution" not in call.known
+        return f"size of the {source}" if is_sources else ""
     return f"{width} x {height} px"

@@ -13,9 +13,23 @@ from types import MappingProxyType
 from typing import Final
 
 BUILT_IN_PROVIDERS: Final = MappingProxyType(
-    {"local": "running models on this machine", "modal": "running models on Modal"}
+    {
+        "local": "running models on this machine",
+        "modal": "running models on Modal",
+        "fal": "running models at fal",
+    }
 )
-"""What each is for, by name. The package of ``x`` is ``tiomagic_x``, its extra ``x``."""
+"""What each is for, by name. The extra of ``x`` is ``x``."""
+PLUGIN_MODULES: Final = MappingProxyType(
+    {
+        "local": "tiomagic_local.plugin",
+        "modal": "tiomagic_modal.plugin",
+        "fal": "tiomagic_hosted.plugins.fal",
+    }
+)
+"""The module of each that has its plug-in."""
+HOSTED_PROVIDERS: Final = frozenset({"fal"})
+"""Those that have models of their own and run none of ours."""
 BUILT_IN_GROUPS: Final = MappingProxyType(
     {"modal": "Set up the Modal side, look at it, stop paying for it."}
 )

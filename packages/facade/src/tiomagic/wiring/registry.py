@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from tiomagic.wiring.provider_names import (
     BUILT_IN_PROVIDERS,
+    HOSTED_PROVIDERS,
+    PLUGIN_MODULES,
     PROVIDER_ENTRY_POINT_GROUP,
     provider_names,
 )
@@ -68,10 +70,12 @@ class AbsentPlugin(ProviderPlugin):
 
     Args:
         error: What to say when it is used.
+        is_hosted: True for one whose models come with its package.
     """
 
-    def __init__(self, error: TioMagicError) -> None:
+    def __init__(self, error: TioMagicError, *, is_hosted: bool) -> None:
         self.error = error
+        self._is_hosted = is_hosted
 
     def build(self, settings: object) -> Provider:  # noqa: ARG002 - the port's argument
         """Say what is missing."""
@@ -79,7 +83,7 @@ class AbsentPlugin(ProviderPlugin):
 
     def runs(self, card: ModelCard) -> bool:
         """Say what it would run."""
-        return card.engine in shipped_engines()
+        return not self._is_hosted and card.engine in shipped_engines()
 
 
 class CallablePlugin(ProviderPlugin):
@@ -127,9 +131,9 @@ def _load_plugins_of(_path: tuple[str, ...]) -> Plugins:
 
 def _load_built_in(name: str) -> ProviderPlugin:
     try:
-        plugin: ProviderPlugin = importlib.import_module(f"tiomagic_{name}.plugin").PLUGIN
+        plugin: ProviderPlugin = importlib.import_module(PLUGIN_MODULES[name]).PLUGIN
     except ImportError as error:
-        return AbsentPlugin(missing_provider_error(name, error))
+        return AbsentPlugin(missing_provider_error(name, error), is_hosted=name in HOSTED_PROVIDERS)
     return plugin
 
 

@@ -12,6 +12,7 @@ from tiomagic.display.phrases.vocabulary import PLACE, Surface, Vocabulary
 LABELS: Final[Mapping[str, str]] = MappingProxyType(
     {
         "acceleration": "Acceleration",
+        "aspect": "Shape",
         "audio_guidance_scale": "Sound guidance",
         "background_video": "Video to keep",
         "cond_position": "Place of the picture",
@@ -53,6 +54,7 @@ LABELS: Final[Mapping[str, str]] = MappingProxyType(
         "provider": "Runs on",
         "quality": "Quality of the weights",
         "quantization": "Weights in fewer bits",
+        "resolution": "Resolution",
         "revisions": "Versions of the weights",
         "seed": "Seed",
         "stg_scale": "Spatio-temporal guidance",

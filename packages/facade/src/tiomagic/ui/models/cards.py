@@ -83,7 +83,9 @@ def _badges(one: ModelFacts, *, in_group: bool = False) -> str:
         words.append(("Slow here", "plain"))
     elif one.fit is FitVerdict.NO and not in_group:
         words.append(("Does not fit", "bad"))
-    if one.card.repository is None:
+    if one.card.is_hosted:
+        words.append(("Hosted", "plain"))
+    elif one.card.repository is None:
         words.append(("Comes with tiomagic", "good"))
     elif one.is_here:
         words.append(("Downloaded", "good"))

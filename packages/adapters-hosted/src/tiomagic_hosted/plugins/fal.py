@@ -1,6 +1,6 @@
-"""The hosted providers before they are built: settings, models, checks. Imports no SDK."""
+"""The provider ``fal`` before it is built: settings, models, checks."""
 
-# ruff: noqa: PLC0415 - heavy parts are imported when a provider is built.
+# ruff: noqa: PLC0415 - heavy parts are imported when it is built.
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tiomagic_domain.ports.provider import Provider
 from tiomagic_domain.ports.rehearsal import Check
 from tiomagic_hosted.catalogue.fal import ENGINE as FAL_ENGINE
 
-__all__ = ["FAL", "FalPlugin"]
+__all__ = ["PLUGIN", "FalPlugin"]
 
 
 class FalPlugin(ProviderPlugin):
@@ -57,5 +57,5 @@ class FalPlugin(ProviderPlugin):
         )
 
 
-FAL = FalPlugin()
+PLUGIN = FalPlugin()
 """What the registry of providers names."""
