@@ -2,7 +2,7 @@
 
 ``FrameAlignment``  Wan Animate: layers that see a video frame by frame.
 ``OwnContext``      Helios: blocks that are told how many of the tokens are the video's.
-``JoinedVideo``     LTX-2: the sound sees the whole video.
+``GatheredVideo``     LTX-2: the sound sees the whole video.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ class OwnContext(ModelHook):  # type: ignore[misc]
         return tuple(arguments), named
 
 
-class JoinedVideo(ModelHook):  # type: ignore[misc]
+class GatheredVideo(ModelHook):  # type: ignore[misc]
     """Gives the whole video to an attention that this rank has a part of the video for.
 
     Args:

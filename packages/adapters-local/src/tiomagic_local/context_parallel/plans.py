@@ -31,7 +31,7 @@ from diffusers.models._modeling_parallel import ContextParallelInput
 
 from tiomagic_local.context_parallel.model_hooks import (
     FrameAlignment,
-    JoinedVideo,
+    GatheredVideo,
     OwnContext,
 )
 
@@ -165,7 +165,7 @@ PLANS: Mapping[type, ShardingPlan] = {
         entrance="transformer_blocks.0",
         joined=f"transformer_blocks{LAST}",
         attention="transformer_blocks.*.attn1",
-        hooks={"transformer_blocks.*.video_to_audio_attn": JoinedVideo},
+        hooks={"transformer_blocks.*.video_to_audio_attn": GatheredVideo},
     ),
     # The library's plan splits and joins in each layer. Here the past of the video, which lies
     # before it, is shared among the ranks as the video is, once for all layers.
