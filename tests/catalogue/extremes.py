@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
-from tiomagic_domain.catalogue import ModelCard, models
+from tiomagic_domain.catalogue import ModelCard, models, shipped_engines
 from tiomagic_domain.catalogue.continuation import LOOP_ARGUMENT
 from tiomagic_domain.features import Feature
 from tiomagic_domain.schema.keyframes import FIRST, LAST
@@ -45,8 +45,10 @@ SAMPLES: Mapping[Kind, object] = {
     Kind.VIDEO: "walk.mp4",
 }
 
-CASES = [(card, feature) for card in models().values() for feature in card.features]
-"""Every model with every feature that it serves."""
+CARDS = [card for card in models().values() if card.engine in shipped_engines()]
+"""The models that run here; those of a vendor have no pipeline."""
+CASES = [(card, feature) for card in CARDS for feature in card.features]
+"""Each of them with every feature that it serves."""
 
 
 def name_of(value: object) -> str:

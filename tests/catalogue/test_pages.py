@@ -6,7 +6,7 @@ import subprocess
 import sys
 
 import pytest
-from docs import benchmark_page, generate, pose_table
+from docs import benchmark_page, generate, parallel_table, pose_table
 from tests.catalogue.extremes import CASES
 
 from tiomagic.wiring.registry import providers_of
@@ -80,6 +80,8 @@ def test_the_check_names_what_is_stale_and_the_command_that_helps(tmp_path, monk
     monkeypatch.setattr(generate, "ROOT", tmp_path)
     poses = tmp_path / generate.POSE_PAGE
     poses.parent.mkdir(parents=True)
+    gpus = tmp_path / generate.PARALLEL_PAGE
+    gpus.write_text(f"# G\n{parallel_table.BEGIN}old\n{parallel_table.END}end\n")
     poses.write_text(f"# P\n{pose_table.BEGIN}old\n{pose_table.END}end\n")
     (tmp_path / "README.md").write_text(f"# T\n{generate.BEGIN}old\n{generate.END}end\n")
     generate.write()

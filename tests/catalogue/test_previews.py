@@ -11,10 +11,10 @@ import pytest
 import torch
 from huggingface_hub import constants
 from PIL import Image
-from tests.catalogue.extremes import smallest
+from tests.catalogue.extremes import CARDS, smallest
 from tests.catalogue.stage import TinyRuntime, request_for
 
-from tiomagic_domain.catalogue import ModelCard, models
+from tiomagic_domain.catalogue import ModelCard
 from tiomagic_domain.features import Feature
 from tiomagic_domain.progress import NeverCanceled, Progress
 from tiomagic_local.preview import request as pace
@@ -52,7 +52,7 @@ def one_card_an_engine() -> list[ModelCard]:
     Not of ``helios_pyramid``, which adds sizes to ``helios``: on some CPUs its noise between two
     sizes fails at random, with previews and without, as ``test_runs`` shows.
     """
-    found = {card.engine: card for card in reversed(models().values())}
+    found = {card.engine: card for card in reversed(CARDS)}
     del found["helios_pyramid"]
     return list(found.values())
 

@@ -86,6 +86,8 @@ SHAPES: Final[Mapping[str, TokenShape]] = {
     "kandinsky5-": TokenShape(4, 16, 1792, 32),
     "easyanimate-": TokenShape(4, 16, 3072, 48),
     "helios-": TokenShape(4, 16, 5120, 40),
+    # Its VAE makes five of 17 frames, and two more at the end: between three and four frames each.
+    "minimax-h3-": TokenShape(3, 32, 7168, 50),
     "wan": TokenShape(4, 16, 5120, 40),
     "skyreels": TokenShape(4, 16, 5120, 40),
 }

@@ -81,14 +81,14 @@ class FormChooser:
         self._overview = ModelOverview(session)
 
     def providers(self) -> list[str]:
-        """Return the providers that can be chosen, the configured one first.
+        """Return the providers that can be chosen, the configured one first, then those of tiomagic.
 
         One whose packages are not installed cannot; if none is installed, all can be looked at.
         """
         names = self._session.provider_names()
         installed = [name for name in names if self._session.missing(name) is None]
         first = self._session.settings.provider or DEFAULT_PROVIDER
-        return sorted(installed or names, key=lambda name: (name != first, name))
+        return sorted(installed or names, key=lambda name: name != first)
 
     def missing_providers(self) -> list[str]:
         """Return what to install for each provider that cannot be chosen, as sentences."""
