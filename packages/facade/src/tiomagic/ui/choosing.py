@@ -81,7 +81,7 @@ class FormChooser:
         self._overview = ModelOverview(session)
 
     def providers(self) -> list[str]:
-        """Return the providers that can be chosen, the configured one first, then those of tiomagic.
+        """Return the providers that can be chosen, the configured one first.
 
         One whose packages are not installed cannot; if none is installed, all can be looked at.
         """
