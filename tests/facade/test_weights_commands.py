@@ -120,3 +120,33 @@ def test_damage_is_found(published: Hub, shell: Run) -> None:
     published.asked.clear()
     assert shell("download", SMALL, "-q").returncode == 0
     assert published.downloaded_files(find_model(SMALL).repository or "") == {TRANSFORMER}
+
+
+def test_only_what_a_run_in_fewer_bits_reads_is_downloaded(hub_server: Hub, shell: Run) -> None:
+    """The files of the format come in place of the full ones, which are left where they are."""
+    model, asked = "wan2.1-t2v-14b", ("--set", "quantization=Q4_K_M")
+    card = find_model(model)
+    assert card.repository is not None
+    assert card.revision is not None
+    full = {"model_index.json": b"{}", ENCODER: b"e" * 2048, TRANSFORMER: b"t" * 5000}
+    hub_server._commits[card.repository] = {card.revision: full}
+    read = set()
+    for files in card.quantized_files:
+        meant = files.find("Q4_K_M")
+        assert meant is not None
+        assert meant.hub_file is not None
+        _, name = meant.hub_file
+        read.add(name)
+        there = {name: b"4" * 3000, files.name.format(format="Q8_0"): b"8" * 4096}
+        hub_server._commits[files.repository] = {files.revision or "main": there}
+    assert len(read) == 2
+    shown = shell("download", model, *asked, "--dry-run", "--json")
+    assert shown.returncode == 0, shown.stderr
+    assert {file["name"] for file in json.loads(shown.stdout)} == {"model_index.json", *read}
+    assert shell("download", model, *asked, "-q").returncode == 0
+    for files in card.quantized_files:
+        assert len(hub_server.downloaded_files(files.repository)) == 1
+    assert hub_server.downloaded_files(card.repository) <= {"model_index.json"}
+    wrong = shell("download", model, "--set", "quantization=Q9", "--dry-run")
+    assert wrong.returncode == 3, wrong.stderr
+    assert "quantization must be one of" in wrong.stderr

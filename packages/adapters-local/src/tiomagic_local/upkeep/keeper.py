@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from tiomagic_domain.catalogue import ModelCard, models
 from tiomagic_domain.errors import ConfigurationError, ProcessingError
@@ -30,7 +31,7 @@ from tiomagic_local.upkeep.removal import remove_files
 from tiomagic_local.weights.hub import download_all, plan_download
 from tiomagic_local.weights.hub_cache import HubCache
 from tiomagic_local.weights.hub_files import WantedFiles, list_lora_files, list_wanted
-from tiomagic_local.weights.inventory import take_inventory
+from tiomagic_local.weights.inventory import list_run_files, take_inventory
 from tiomagic_local.weights.locate import Origin, local_folder
 
 READ_BYTES = 4 * 2**20
@@ -47,12 +48,15 @@ class LocalWeightsKeeper:
     def __init__(self, options: LocalOptions) -> None:
         self._options = options
 
-    def list_files(self, card: ModelCard) -> Sequence[DownloadableFile]:
+    def list_files(
+        self, card: ModelCard, settings: Mapping[str, Any] | None = None
+    ) -> Sequence[DownloadableFile]:
         """Return the files that a model needs; see the port."""
-        if local_folder(card, self._options) is not None:
+        if settings is None and local_folder(card, self._options) is not None:
             return []
         some = {(lora.source, lora.weight_name): a for lora, a in card.loras_of_some_calls.items()}
-        planned = plan_download(_list_all(card), model=card.name, token=self._options.hf_token)
+        wanted = self._list_wanted(card, settings)
+        planned = plan_download(wanted, model=card.name, token=self._options.hf_token)
         return [
             DownloadableFile(
                 source=source,
@@ -64,19 +68,33 @@ class LocalWeightsKeeper:
             for source, name, total, missing in planned
         ]
 
-    def download(self, card: ModelCard, progress: ProgressSink, cancel: CancelToken) -> Path:
+    def download(
+        self,
+        card: ModelCard,
+        progress: ProgressSink,
+        cancel: CancelToken,
+        settings: Mapping[str, Any] | None = None,
+    ) -> Path:
         """Download what is missing of a model; see the port."""
         given = local_folder(card, self._options)
-        if given is not None:
+        wanted = self._list_wanted(card, settings)
+        if given is not None and (settings is None or not wanted):
             return given[0]
-        folder, *_ = download_all(
-            _list_all(card),
+        folders = download_all(
+            wanted,
             model=card.name,
             token=self._options.hf_token,
             progress=progress,
             cancel=cancel,
         )
-        return folder
+        return folders[0] if given is None else given[0]
+
+    def _list_wanted(
+        self, card: ModelCard, settings: Mapping[str, Any] | None
+    ) -> tuple[WantedFiles, ...]:
+        if settings is None:
+            return _list_all(card)
+        return list_run_files(card, self._options, settings)
 
     def list_stored(self) -> KeptWeightsList:
         """Return what is here; see the port."""

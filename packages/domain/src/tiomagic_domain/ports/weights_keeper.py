@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -124,20 +124,38 @@ class VerifiedFile:
 class WeightsKeeper(Protocol):
     """Keeps the weights of models on this machine."""
 
-    def list_files(self, card: ModelCard) -> Sequence[DownloadableFile]:
+    def list_files(
+        self, card: ModelCard, settings: Mapping[str, Any] | None = None
+    ) -> Sequence[DownloadableFile]:
         """Return the files that a model needs; may ask the hub, and downloads nothing.
 
         Empty for a model whose weights come with a package, or lie in a folder of one's own.
+
+        Args:
+            card: The model.
+            settings: Of the run that is meant, such as ``quantization``; None for every run.
 
         Raises:
             AuthenticationError, APIError, ConfigurationError: when the hub does not tell.
         """
         ...
 
-    def download(self, card: ModelCard, progress: ProgressSink, cancel: CancelToken) -> Path:
+    def download(
+        self,
+        card: ModelCard,
+        progress: ProgressSink,
+        cancel: CancelToken,
+        settings: Mapping[str, Any] | None = None,
+    ) -> Path:
         """Download what is missing of a model, and return the folder of its weights.
 
         Ends at once when it is interrupted; what has come stays, and the next download continues.
+
+        Args:
+            card: The model.
+            progress: Gets the state of the download.
+            cancel: Ends it.
+            settings: Of the run that is meant, such as ``quantization``; None for every run.
 
         Raises:
             AuthenticationError, APIError, ConfigurationError: when it cannot be downloaded.

@@ -104,7 +104,7 @@ class ModelMethods(ABC):
         if card is not None:  # The provider itself says that there is none of that name.
             with advise_in_python():
                 self.session.require_consent(card)
-            given = _check_settings(card, settings or {})
+            given = check_settings(card, settings or {})
         return self.session.provider(name).rehearse(model, given).to_dict()
 
     def get_schema(
@@ -195,7 +195,7 @@ def _as_text(found: Tree) -> str:
     return "".join(f"{line}\n" for line in lines)
 
 
-def _check_settings(card: ModelCard, settings: Mapping[str, Any]) -> dict[str, object]:
+def check_settings(card: ModelCard, settings: Mapping[str, Any]) -> dict[str, object]:
     """Return settings in their plain form, checked by the model's first feature.
 
     Raises:

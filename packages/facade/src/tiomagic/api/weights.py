@@ -8,9 +8,10 @@ Loads nothing heavy; each function imports what it needs.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from tiomagic.display.progress_bar import ProgressChoice
@@ -31,6 +32,7 @@ class WeightsMethods(ABC):
     def download(
         self,
         model: ModelName,
+        settings: Mapping[str, Any] | None = None,
         *,
         progress: ProgressChoice = None,
         on_progress: ProgressSink | None = None,
@@ -41,6 +43,8 @@ class WeightsMethods(ABC):
 
         Args:
             model: Its name.
+            settings: Of the run that is meant, such as ``{"quantization": "Q4_K_M"}``: only what
+                that run reads is downloaded. None for every run.
             progress: None for a bar on a terminal or in a notebook, True for a bar or plain lines,
                 False for nothing.
             on_progress: Called with each event, whose ``download`` has files, bytes and speed.
@@ -50,10 +54,12 @@ class WeightsMethods(ABC):
 
         Raises:
             UnknownModelError: when there is no such model.
+            ValidationError: when it has no such setting.
             MissingDependencyError: when the packages for models on this machine are missing.
             AuthenticationError, APIError, ConfigurationError: when it cannot be downloaded, or its
                 terms are not accepted.
         """
+        from tiomagic.api.models import check_settings
         from tiomagic.display.next_steps import advise_in_python
         from tiomagic.display.progress_bar import show_progress
         from tiomagic_domain.catalogue import find_model
@@ -62,8 +68,9 @@ class WeightsMethods(ABC):
         card = find_model(model)
         with advise_in_python():
             self.session.require_consent(card)
+            meant = None if settings is None else check_settings(card, settings)
         with advise_in_python(), show_progress(progress, card.name, on_progress) as shown:
-            return find_weights_keeper(self.session).download(card, shown, NeverCanceled())
+            return find_weights_keeper(self.session).download(card, shown, NeverCanceled(), meant)
 
 
 def find_weights_keeper(session: Session) -> WeightsKeeper:

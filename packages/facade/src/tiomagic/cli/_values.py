@@ -15,6 +15,7 @@ from tiomagic_domain.errors import Problem, ValidationError
 from tiomagic_domain.schema.parameter import Kind, Parameter
 
 if TYPE_CHECKING:
+    from tiomagic_domain.catalogue import ModelCard
     from tiomagic_domain.schema.schema import Schema
 
 BOOLEAN_WORDS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
@@ -24,6 +25,13 @@ _MOMENT: Final = re.compile(r"(?P<frame>f)?(?P<number>-?\d{1,9}(?:\.\d{1,9})?)s?
 _PART_OF_NAME: Final = re.compile(r"[/\\]|\.[A-Za-z]\w*$")
 """What stands behind an @ that belongs to the name of a file or to an address."""
 NO_MOMENT: Final = "behind the @ stand seconds, as in @1.5, or a frame, as in @f24"
+
+
+def read_settings(card: ModelCard | None, assignments: list[str] | None) -> dict[str, Any]:
+    """Return the settings of the run that is meant, as texts of the form ``name=value`` say it."""
+    if card is None or not assignments:
+        return {}
+    return parse_arguments(next(iter(card.features.values())), {}, assignments)
 
 
 def parse_arguments(

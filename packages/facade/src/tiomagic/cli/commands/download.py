@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -12,7 +12,7 @@ from tiomagic.cli._run import connect
 from tiomagic.cli.completion import values
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from tiomagic_domain.catalogue import ModelCard
     from tiomagic_domain.ports.weights_keeper import WeightsKeeper
@@ -26,6 +26,7 @@ def download(
         ),
     ],
     *,
+    assignments: o.Set = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show the files and their sizes, and download none.")
     ] = False,
@@ -36,36 +37,57 @@ def download(
 ) -> None:
     """Download the weights of models, so that a run has them.
 
+    With --set, such as quantization=Q4_K_M, only what such a run reads is downloaded.
     Ctrl-C ends it at once; what has come stays, and the next download goes on from there.
     """
     with reporting(as_json=as_json, debug=debug) as output:
+        from tiomagic.api.models import check_settings  # noqa: PLC0415  # The same.
         from tiomagic.api.weights import find_weights_keeper  # noqa: PLC0415  # Not for --help.
         from tiomagic.cli._trust import ask_for_consent  # noqa: PLC0415  # The same.
+        from tiomagic.cli._values import read_settings  # noqa: PLC0415  # The same.
         from tiomagic_domain.catalogue import find_model  # noqa: PLC0415  # The same.
 
         tm = connect(output, accept_terms=accept_terms)
         # All names before the first byte.
         cards = [find_model(name) for name in models]
+        meant = {
+            card.name: check_settings(card, read_settings(card, assignments))
+            for card in cards
+            if assignments
+        }
         keeper = find_weights_keeper(tm.session)
         if dry_run:
-            _show_files(output, keeper, cards)
+            _show_files(output, keeper, cards, meant)
             return
         ask_for_consent(output, tm, [card.name for card in cards])
         places = {}
         for card in cards:
             places[card.name] = str(
-                tm.download(card.name, progress=not (quiet or as_json))  # type: ignore[arg-type]
+                tm.download(
+                    card.name,  # type: ignore[arg-type]
+                    meant.get(card.name),
+                    progress=not (quiet or as_json),
+                )
             )
             if not quiet:
                 output.say(f"{card.name}: its weights are here")
         output.data(places, "\n".join(places.values()))
 
 
-def _show_files(output: Output, keeper: WeightsKeeper, cards: Sequence[ModelCard]) -> None:
+def _show_files(
+    output: Output,
+    keeper: WeightsKeeper,
+    cards: Sequence[ModelCard],
+    meant: Mapping[str, Mapping[str, Any]],
+) -> None:
     """Print the files of models, and what a download would fetch."""
     from tiomagic_domain.quantities import describe_bytes  # noqa: PLC0415  # Not for --help.
 
-    found = [(card.name, file) for card in cards for file in keeper.list_files(card)]
+    found = [
+        (card.name, file)
+        for card in cards
+        for file in keeper.list_files(card, meant.get(card.name))
+    ]
     some = any(file.used_for for _, file in found)
     rows = [
         (

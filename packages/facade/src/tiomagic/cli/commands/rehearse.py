@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -11,9 +11,6 @@ from tiomagic.cli._exit_codes import ExitCode
 from tiomagic.cli._output import reporting
 from tiomagic.cli._run import connect
 from tiomagic.cli.completion import values
-
-if TYPE_CHECKING:
-    from tiomagic_domain.catalogue import ModelCard
 
 
 def rehearse(
@@ -38,6 +35,7 @@ def rehearse(
     """
     with reporting(as_json=as_json, debug=debug) as output:
         from tiomagic.cli._trust import ask_for_consent  # noqa: PLC0415  # Not for --help.
+        from tiomagic.cli._values import read_settings  # noqa: PLC0415  # The same.
         from tiomagic.wiring.provider_names import DEFAULT_PROVIDER  # noqa: PLC0415  # Not for --help.
         from tiomagic_domain.catalogue import models  # noqa: PLC0415  # The same.
 
@@ -47,7 +45,7 @@ def rehearse(
         if card is not None:
             tm.session.require_consent(card)
         output.say(f"rehearsing {model}; random weights of a large model take minutes to make")
-        settings = _settings(card, assignments or [])
+        settings = read_settings(card, assignments or [])
         found = tm.rehearse(model, tm.settings.provider or DEFAULT_PROVIDER, settings)
         rows = [(one["part"], one["outcome"], one["message"]) for one in found["checks"]]
         if as_json:
@@ -57,15 +55,6 @@ def rehearse(
         output.say(_verdict(found))
         if not found["ok"]:
             raise typer.Exit(ExitCode.REFUSED)
-
-
-def _settings(card: ModelCard | None, assignments: list[str]) -> dict[str, Any]:
-    """Return the settings of the run that is meant."""
-    from tiomagic.cli._values import parse_arguments  # noqa: PLC0415  # Not for --help.
-
-    if card is None or not assignments:
-        return {}
-    return dict(parse_arguments(next(iter(card.features.values())), {}, assignments))
 
 
 def _verdict(found: dict[str, object]) -> str:
