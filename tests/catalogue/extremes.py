@@ -12,6 +12,7 @@ from tiomagic_domain.features import Feature
 from tiomagic_domain.schema.keyframes import FIRST, LAST
 from tiomagic_domain.schema.parameter import UNSET, Kind, Parameter
 from tiomagic_domain.schema.schema import ExactlyOne, Schema, WithinVideo
+from tiomagic_domain.weights.repositories import BITS
 
 COSTLY_PARAMETERS = (("height",), ("width", "num_inference_steps"), ("num_frames",))
 """What a call is long for. The largest of one is tried with the smallest of the others: all of them
@@ -189,10 +190,15 @@ def _reached(schema: Schema, parameter: Parameter, high: Any) -> Any:
     return high
 
 
+def _choices(parameter: Parameter) -> list[object]:
+    # Formats of files that others have made need the hub; tests/local/quantized has small ones.
+    return [choice for choice in parameter.choices if choice not in BITS]
+
+
 def _settings(schema: Schema, numbers: Mapping[str, Any], choice: int) -> dict[str, Any]:
     plain = [p for p in schema.optional if not p.kind.is_media]
     settings = {p.name: p.default for p in plain if p.default is not UNSET}
-    settings |= {p.name: p.choices[choice] for p in plain if p.choices and p.name not in numbers}
+    settings |= {p.name: _choices(p)[choice] for p in plain if p.choices and p.name not in numbers}
     switches = (p for p in plain if p.kind is Kind.BOOLEAN and p.name != LOOP_ARGUMENT)
     settings |= {p.name: bool(choice) for p in switches}
     settings |= dict(numbers)

@@ -27,6 +27,7 @@ from tiomagic_local.runtime.memory_plan import MemoryPlan
 from tiomagic_local.runtime.pipeline_cache import Runtime
 from tiomagic_local.runtime.run import run_request
 from tiomagic_local.weights import hub, hub_requests
+from tiomagic_local.weights.given_files import find_given_files
 from tiomagic_local.weights.locate import Weights, find_weights
 from tiomagic_local.weights.lora_files import find_loras
 from tiomagic_media.fetch.hub_telemetry import disable_hub_telemetry
@@ -38,8 +39,13 @@ WEIGHTS = "transformer/diffusion_pytorch_model.safetensors"
 
 
 def find(options: LocalOptions | None = None, card: Any = CARD) -> Weights:
+    options = options or LocalOptions()
     return find_weights(
-        card, options or LocalOptions(), pipeline="WanPipeline", progress=ignore_progress
+        card,
+        options,
+        pipeline="WanPipeline",
+        progress=ignore_progress,
+        files=find_given_files(card, {}, options, progress=ignore_progress),
     )
 
 

@@ -18,6 +18,7 @@ from tiomagic_local.options import LocalOptions
 from tiomagic_local.runtime.loader import load_pipeline
 from tiomagic_local.runtime.memory_plan import MemoryPlan
 from tiomagic_local.torch_env.quiet import silence_libraries
+from tiomagic_local.weights.given_files import find_given_files
 from tiomagic_local.weights.hub_cache import select_names
 from tiomagic_local.weights.hub_files import WantedFiles
 from tiomagic_local.weights.locate import Weights, find_weights
@@ -132,5 +133,11 @@ def test_one_file_is_no_part(served: None, tmp_path: Path) -> None:
     file.touch()
     options = LocalOptions(model_path=file)
     with pytest.raises(ConfigurationError, match="a HunyuanVideoFramepackTransformer3DModel"):
-        find_weights(CARD, options, pipeline=PIPELINE, progress=ignore_progress)
+        find_weights(
+            CARD,
+            options,
+            pipeline=PIPELINE,
+            progress=ignore_progress,
+            files=find_given_files(CARD, {}, options, progress=ignore_progress),
+        )
     assert [path.name for path in tmp_path.rglob("*.*") if path != file] == ["model_index.json"]

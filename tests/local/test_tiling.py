@@ -9,7 +9,7 @@ import pytest
 
 from tiomagic_domain.ports.provider import Report
 from tiomagic_local.options import LocalOptions
-from tiomagic_local.runtime import pipeline_cache as runtime_module
+from tiomagic_local.runtime import memory_choice
 from tiomagic_local.runtime.memory_plan import MemoryChoice, MemoryPlan
 from tiomagic_local.runtime.pipeline_cache import Runtime
 from tiomagic_local.runtime.run import run_request
@@ -28,7 +28,7 @@ def planned(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
             plan=MemoryPlan.RESIDENT, reason="as the test wants it", tiles=tiles.pop(0)
         )
 
-    monkeypatch.setattr(runtime_module, "choose_memory_plan", choose)
+    monkeypatch.setattr(memory_choice, "choose_memory_plan", choose)
     return tiles
 
 
