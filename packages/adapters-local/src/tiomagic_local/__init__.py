@@ -18,6 +18,8 @@
                       model that match.
 ``masks``             Masks of people in videos: the segmenter SAM 2.1, led by the points of the
                       pose estimator.
+``measuring_tool``    The arguments of the commands that measure a model once: ``fit_preview``,
+                      ``calibrate``.
 ``modular``           Modular pipelines of diffusers: blocks in place of one long call.
 ``options``           The settings of the local provider: weights, token, device.
 ``plugin``            The plug-in of the provider ``local``: its settings, models, devices, and

@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import hashlib
 import io
-import os
 import sys
 import tempfile
 from collections.abc import Mapping
@@ -28,6 +27,7 @@ from tiomagic_domain.progress import NeverCanceled, ignore_progress
 from tiomagic_domain.requests.defaults import draw_seed_and_size
 from tiomagic_local.acceleration.step_caches.calibrating import Measured, measure_magnitudes
 from tiomagic_local.acceleration.step_caches.magnitudes import Magnitudes, measured_file
+from tiomagic_local.measuring_tool import build_parser, read_options, show_count
 from tiomagic_local.options import LocalOptions
 from tiomagic_local.preview.fitting import draw_clip
 from tiomagic_local.runtime.pipeline_cache import Runtime
@@ -53,12 +53,7 @@ PROMPTS: Final = (
 def main(arguments: list[str] | None = None) -> int:
     """Calibrate a model, write the result, and say where; return the exit status."""
     given = _parse(arguments)
-    options = LocalOptions(
-        model_path=given.model_path,
-        weights_dir=given.weights_dir,
-        hf_token=os.environ.get("HF_TOKEN"),
-        device=given.device,
-    )
+    options = read_options(given)
     try:
         found, path = calibrate_model(
             given.model,
@@ -112,7 +107,7 @@ def calibrate_model(
         for index in range(videos):
             call = _call(card, feature, index, settings, Path(folder))
             _make(runtime, card, call, measured)
-            _tell(index + 1, videos)
+            show_count("video", index + 1, videos)
     try:
         curves = measured.curves()
     except ValueError as error:
@@ -188,25 +183,8 @@ def _picture(index: int, folder: Path) -> Media:
     )
 
 
-def _tell(done: int, total: int) -> None:
-    if sys.stderr.isatty():
-        sys.stderr.write(f"\rvideo {done} of {total}" + ("\n" if done == total else ""))
-
-
 def _parse(arguments: list[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        prog="python -m tiomagic_local.calibrate", description=(__doc__ or "").partition("\n")[0]
-    )
-    parser.add_argument("model", help="name of the model")
-    parser.add_argument("--model-path", type=Path, help="folder of its weights")
-    folder = os.environ.get("TIOMAGIC_WEIGHTS_DIR")
-    parser.add_argument(
-        "--weights-dir",
-        type=Path,
-        default=Path(folder) if folder else None,
-        help="folder with one folder a model; TIOMAGIC_WEIGHTS_DIR",
-    )
-    parser.add_argument("--device", help="such as cuda or cpu; by default the best that is there")
+    parser = build_parser("calibrate", __doc__)
     parser.add_argument("--videos", type=int, default=VIDEOS, help="videos to make")
     parser.add_argument("--steps", type=int, default=STEPS, help="denoising steps of each")
     parser.add_argument(
@@ -217,7 +195,6 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
         metavar="NAME=VALUE",
         help="a number of the videos, such as num_frames=49; by default the model's own",
     )
-    parser.add_argument("--output", type=Path, help="file to write; by default where runs look")
     return parser.parse_args(arguments)
 
 

@@ -7,8 +7,8 @@ colours.
 from __future__ import annotations
 
 import argparse
-import os
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,6 +19,7 @@ from tiomagic_domain.errors import ConfigurationError, TioMagicError
 from tiomagic_domain.progress import ignore_progress
 from tiomagic_local.checkpoint.pipeline_index import read_index
 from tiomagic_local.engines import find_engine
+from tiomagic_local.measuring_tool import build_parser, read_options, show_count
 from tiomagic_local.options import LocalOptions
 from tiomagic_local.preview.colours import LatentColours, fitted_file
 from tiomagic_local.preview.fitting import CLIPS, fit_colours
@@ -36,12 +37,7 @@ FRAMES: Final = 17
 def main(arguments: list[str] | None = None) -> int:
     """Fit the colours of a model, write them, and say where; return the exit status."""
     given = _parse(arguments)
-    options = LocalOptions(
-        model_path=given.model_path,
-        weights_dir=given.weights_dir,
-        hf_token=os.environ.get("HF_TOKEN"),
-        device=given.device,
-    )
+    options = read_options(given)
     try:
         colours, path = fit_model(given.model, options, clips=given.clips, output=given.output)
     except TioMagicError as error:
@@ -72,7 +68,9 @@ def fit_model(
     card = find_model(model)
     vae = load_vae(card, options)
     size = min(SIZE, int(card.pixels**0.5))
-    colours = fit_colours(vae, size=size, frames=FRAMES, clips=clips, tell=_tell)
+    colours = fit_colours(
+        vae, size=size, frames=FRAMES, clips=clips, tell=partial(show_count, "clip")
+    )
     path = output or fitted_file(vae)
     colours.save(path)
     return colours, path
@@ -108,27 +106,9 @@ def _vae_folder(found: Weights) -> Path:
     return own / "vae" if (own / "vae").is_dir() else own
 
 
-def _tell(done: int, total: int) -> None:
-    if sys.stderr.isatty():
-        sys.stderr.write(f"\rclip {done} of {total}" + ("\n" if done == total else ""))
-
-
 def _parse(arguments: list[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        prog="python -m tiomagic_local.fit_preview", description=(__doc__ or "").partition("\n")[0]
-    )
-    parser.add_argument("model", help="name of the model")
-    parser.add_argument("--model-path", type=Path, help="folder of its weights")
-    folder = os.environ.get("TIOMAGIC_WEIGHTS_DIR")
-    parser.add_argument(
-        "--weights-dir",
-        type=Path,
-        default=Path(folder) if folder else None,
-        help="folder with one folder a model; TIOMAGIC_WEIGHTS_DIR",
-    )
-    parser.add_argument("--device", help="such as cuda or cpu; by default the best that is there")
+    parser = build_parser("fit_preview", __doc__)
     parser.add_argument("--clips", type=int, default=CLIPS, help="clips to fit to")
-    parser.add_argument("--output", type=Path, help="file to write; by default where runs look")
     return parser.parse_args(arguments)
 
 
