@@ -22,7 +22,7 @@ DIALECT = re.compile(
     rf"\btm\.[a-z]\w*|\btiomagic ({COMMANDS}|{'|'.join(MADE)})\b|(?<![\w-])--[a-z]"
 )
 """A call of the facade, a command of tiomagic, an option."""
-READ_IN_A_SHELL = {"commands.py", "fit_preview.py", "calibrate.py"}
+READ_IN_A_SHELL = {"commands.py", "fit_preview.py", "calibrate.py", "measuring_tool.py"}
 """The commands of a provider of its own, and a program with options of its own."""
 NOT_OURS = re.compile(r"modal secret create --force|pip install --\w+")
 """Commands of others."""

@@ -9,6 +9,7 @@ import time
 import huggingface_hub
 import numpy as np
 import pytest
+from huggingface_hub import constants as hub_constants
 from huggingface_hub.errors import LocalEntryNotFoundError
 from tests.media import graphs
 
@@ -264,10 +265,10 @@ def test_a_hub_that_is_not_reached_names_the_setting(monkeypatch, no_folder):
 
 def test_no_network_is_found_out_in_seconds(monkeypatch, no_folder, tmp_path, capfd):
     """Before the hub's client begins to try for a minute; nothing of it is printed."""
-    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path))
-    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", False)
+    monkeypatch.setattr(hub_constants, "HF_HUB_CACHE", str(tmp_path))
+    monkeypatch.setattr(hub_constants, "HF_HUB_OFFLINE", False)
     template = "http://127.0.0.1:9/{repo_id}/resolve/{revision}/{filename}"
-    monkeypatch.setattr(huggingface_hub.constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
+    monkeypatch.setattr(hub_constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
     monkeypatch.setattr(pose_models, "ANSWER_WITHIN_S", 0.2)
     since = time.monotonic()
     with pytest.raises(APIError, match=pose_models.FOLDER_VARIABLE):
