@@ -63,6 +63,31 @@ def test_a_refusal_starts_nothing_and_may_be_tried_again(
     assert len(fal.runs) == 1
 
 
+def test_an_error_that_nobody_foresaw_does_not_send_again(
+    provider, new_provider, new_request, fal, monkeypatch
+):
+    """The request may have been read before the client fell over."""
+    request, client = new_request(), provider._service._client
+    submit_for_real = type(client).submit
+
+    def fall_over(*given, **named):
+        submit_for_real(client, *given[1:], **named)
+        raise RuntimeError("a bug of the client")
+
+    monkeypatch.setattr(type(client), "submit", fall_over)
+    with pytest.raises(RuntimeError):
+        provider.submit(request, RecordingObserver())
+    assert new_provider().submit(request, RecordingObserver()).status is JobStatus.QUEUED
+    assert fal.seen["create"] == 1
+
+
+def test_a_second_submission_uploads_nothing(provider, request_for, fal):
+    request = request_for(Feature.IMAGE_TO_VIDEO, H3_MAX, prompt="a fox", image=b"one")
+    for _ in range(2):
+        provider.submit(request, RecordingObserver())
+    assert len(fal.uploads) == len(fal.runs) == 1
+
+
 def test_the_wait_that_fal_asks_for_is_kept(provider, new_request, fal):
     job = submit(provider, new_request())
     fal.looks.append("slow down")

@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from tiomagic_domain.codes import ErrorCode
-from tiomagic_domain.errors import APIError, ProcessingError, ResourceNotFoundError
+from tiomagic_domain.errors import APIError, ProcessingError, ResourceNotFoundError, TioMagicError
 from tiomagic_domain.jobs.job import Job, JobStatus
 from tiomagic_domain.ports.provider import (
     Capabilities,
@@ -99,21 +99,19 @@ class HostedProvider(ProviderBase):
             TioMagicError: when it did not start.
         """
         job = request.job
+        if self._ledger.has(job.job_id):
+            return self._report_sent_before(job)
         # Uploads cost nothing, so they come before the point of no return.
         order = self._catalogue.build_order(request.with_uploads(self._service.upload))
         observer.raise_if_canceled()
-        if not self._ledger.enter(job.job_id):
-            return self._report_sent(
-                self._ledger.find_run(job.job_id), "sent before; not sent again"
-            )
+        if not self._ledger.enter(job.job_id):  # A race: another process was first.
+            return self._report_sent_before(job)
         try:
             run_id = self._service.create(order, job)
-        except APIError as error:
+        except TioMagicError as error:
+            # Only a refusal is known to have started nothing; any other exception is not.
             if error.code != ErrorCode.ANSWER_LOST:
                 self._ledger.strike(job.job_id)
-            raise
-        except Exception:
-            self._ledger.strike(job.job_id)
             raise
         report = self._report_sent(run_id, f"{self._service.title} has the job")
         # Two places, so that one of them failing does not lose what is being paid for.
@@ -123,6 +121,9 @@ class HostedProvider(ProviderBase):
         except ProcessingError as error:
             return Report(status=report.status, call_id=run_id, message=error.message)
         return report
+
+    def _report_sent_before(self, job: Job) -> Report:
+        return self._report_sent(self._ledger.find_run(job.job_id), "sent before; not sent again")
 
     def _report_sent(self, run_id: str | None, message: str, of: Job | None = None) -> Report:
         return Report(
