@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 
 from tiomagic_domain.catalogue import find_model
-from tiomagic_local.footprint.estimates import Estimate
+from tiomagic_local.footprint.estimates import MemoryEstimate
 from tiomagic_local.runtime.memory_plan import (
     RESERVE_GIB,
     Demand,
@@ -19,7 +19,7 @@ from tiomagic_local.runtime.memory_plan import (
     demand_of,
 )
 
-MODEL = Estimate(
+MODEL = MemoryEstimate(
     weights={"transformer": 27.0, "text_encoder": 10.5, "vae": 0.5},
     leaves={"transformer": 0.2, "text_encoder": 2.0, "vae": 0.1},
     text=0.2,
@@ -59,7 +59,7 @@ def test_the_fastest_plan_that_fits(free_gib: float | None, plan: MemoryPlan, ti
 
 def test_tiles_come_before_giving_up_and_after_slower_plans() -> None:
     """They change pixels: a plan that is slower and exact is better, one that fails is not."""
-    decoder = Estimate(
+    decoder = MemoryEstimate(
         weights={"transformer": 4.0, "text_encoder": 1.0, "vae": 1.0},
         leaves={"transformer": 0.1, "text_encoder": 0.1, "vae": 0.1},
         text=0.1,

@@ -44,7 +44,7 @@ def compute_terms(pixels: int, frames: int) -> tuple[float, ...]:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Estimate:
+class MemoryEstimate:
     """The GPU memory of a model, by component and by phase."""
 
     weights: Mapping[str, float]
@@ -95,7 +95,7 @@ class Estimate:
         pairs = zip(self.cache, compute_terms(pixels, seen), strict=True)
         return sum(factor * value for factor, value in pairs)
 
-    def with_sizes(self, sizes: Mapping[str, float]) -> Estimate:
+    def with_sizes(self, sizes: Mapping[str, float]) -> MemoryEstimate:
         """Return the estimate for quantized components.
 
         Args:
@@ -138,13 +138,13 @@ def _data() -> Mapping[str, Any]:
     return found
 
 
-def find_estimate(model: str) -> Estimate | None:
+def find_estimate(model: str) -> MemoryEstimate | None:
     """Return the estimates of a model; None if its architecture is unknown."""
     facts = _data().get(model)
     if facts is None:
         return None
     phases = {name: tuple(values) for name, values in facts["phases"].items()}
-    return Estimate(
+    return MemoryEstimate(
         weights=facts["weights"],
         leaves=facts["leaves"],
         text=facts["text"],

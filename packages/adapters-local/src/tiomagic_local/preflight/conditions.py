@@ -22,7 +22,7 @@ from tiomagic_domain.ports.preflight import (
 )
 from tiomagic_domain.quantities import GIB
 from tiomagic_domain.weights.formats import QUANTIZATION, read_quantization
-from tiomagic_local.footprint.estimates import Estimate, find_estimate
+from tiomagic_local.footprint.estimates import MemoryEstimate, find_estimate
 from tiomagic_local.footprint.sharing import count_sharing
 from tiomagic_local.options import LocalOptions
 from tiomagic_local.preflight.machine import MachineFacts
@@ -167,7 +167,7 @@ def _needs_of(card: ModelCard, stored: StoredWeights) -> _Needs:
     )
 
 
-def _transformer_gib(card: ModelCard, known: Estimate | None) -> float:
+def _transformer_gib(card: ModelCard, known: MemoryEstimate | None) -> float:
     return card.largest_gib if known is None else known.weights.get("transformer", card.largest_gib)
 
 

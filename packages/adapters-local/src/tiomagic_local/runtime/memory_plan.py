@@ -32,7 +32,7 @@ from tiomagic_domain.catalogue.kv_cache import (
 )
 from tiomagic_domain.schema.keyframes import PICTURE_FRAMES
 from tiomagic_local.footprint.architectures import count_added_frames
-from tiomagic_local.footprint.estimates import Estimate, find_estimate
+from tiomagic_local.footprint.estimates import MemoryEstimate, find_estimate
 
 RESERVE_GIB = 1.0
 """Left for the driver's own buffers and for fragments."""
@@ -72,21 +72,21 @@ WAITING = frozenset({MemoryPlan.MODEL_OFFLOAD, MemoryPlan.GROUP_OFFLOAD})
 """Plans whose weights wait in main memory."""
 
 
-def estimate_by_weights(*, weights_gib: float, largest_gib: float) -> Estimate:
+def estimate_by_weights(*, weights_gib: float, largest_gib: float) -> MemoryEstimate:
     """Return an estimate for a model from the size of its weights alone."""
     known = find_estimate(REFERENCE_MODEL)
     assert known is not None, "it is in the file that ships"
     rest = max(weights_gib - largest_gib - REFERENCE_VAE_GIB, 0.0)
     weights = {"transformer": largest_gib, "text_encoder": rest, "vae": REFERENCE_VAE_GIB}
     leaves = {name: min(gib, known.leaves[name]) for name, gib in weights.items()}
-    return Estimate(weights=weights, leaves=leaves, text=known.text, phases=known.phases)
+    return MemoryEstimate(weights=weights, leaves=leaves, text=known.text, phases=known.phases)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Demand:
     """The memory demand of a generation."""
 
-    model: Estimate
+    model: MemoryEstimate
     pixels: int
     """Width times height."""
     frames: int
