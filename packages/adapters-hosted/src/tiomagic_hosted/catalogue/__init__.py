@@ -3,15 +3,18 @@
 ``endpoints``  What runs a feature of a model at the vendor, and the names of its arguments.
 ``fal``        Models at fal.
 ``lengths``    Lengths that vendors name in whole seconds, as frames.
+``prices``     Price lists of vendors, and what a call costs by them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date
 
 from tiomagic_domain.catalogue.card import ModelCard
 from tiomagic_domain.features import Feature
+from tiomagic_domain.money.estimate import Estimate
 from tiomagic_domain.ports.provider import Request
 from tiomagic_hosted.catalogue.endpoints import Endpoint
 from tiomagic_hosted.service import Order
@@ -35,3 +38,14 @@ class Catalogue:
     def build_order(self, request: Request) -> Order:
         """Return a call in the vendor's words; see :meth:`Endpoint.build_order`."""
         return self.endpoints[request.card.name, request.feature].build_order(request)
+
+    def quote(self, request: Request, *, today: date) -> Estimate | None:
+        """Return what a call costs by the vendor's price list; None where no list is known.
+
+        Args:
+            request: The call.
+            today: The day of the estimate.
+        """
+        endpoint = self.endpoints.get((request.card.name, request.feature))
+        prices = None if endpoint is None else endpoint.prices
+        return None if prices is None else prices.quote(request, today=today)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tiomagic_domain.ports.provider import Request
+from tiomagic_hosted.catalogue.prices import PriceList
 from tiomagic_hosted.service import Order
 
 Say = Callable[[Any], object]
@@ -36,7 +37,9 @@ class Endpoint:
     fixed: Mapping[str, object] = field(default_factory=dict)
     """What is sent with every call."""
     source: str
-    """Where the names, limits and prices come from, with the date."""
+    """Where the names and limits come from, with the date."""
+    prices: PriceList | None = None
+    """What its runs cost; None where no list is known."""
 
     def build_order(self, request: Request) -> Order:
         """Return a call in the vendor's words.

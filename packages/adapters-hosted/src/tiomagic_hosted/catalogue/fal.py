@@ -5,6 +5,7 @@ The vendor sizes the videos by two words, a shape and a resolution, and takes wh
 
 from __future__ import annotations
 
+from datetime import date
 from types import MappingProxyType
 from typing import Final
 
@@ -17,6 +18,7 @@ from tiomagic_domain.schema.schema import Schema
 from tiomagic_hosted.catalogue import Catalogue
 from tiomagic_hosted.catalogue.endpoints import Endpoint, Name
 from tiomagic_hosted.catalogue.lengths import build_length, say_seconds
+from tiomagic_hosted.catalogue.prices import PriceList, Rate, Unit
 
 ENGINE: Final = "fal"
 FPS: Final = 24
@@ -29,6 +31,21 @@ TERMS = LicenceTerms(
     publishing="fal sells it for commercial use under its terms of service; the maker's own terms "
     "apply beside them.",
     source="fal.ai/terms and the model's page",
+)
+
+_READ_ON = date(2026, 9, 28)
+_H3_PRICES = PriceList(
+    rates=tuple(
+        Rate(amount=amount, unit=Unit.SECOND, when={"resolution": resolution})
+        for resolution, amount in (("480p", 0.05), ("768p", 0.08), ("1080p", 0.16))
+    ),
+    source="fal.ai/models/minimax/h3-max",
+    as_of=_READ_ON,
+)
+_WAN_MOTION_PRICES = PriceList(
+    rates=(Rate(amount=0.06, unit=Unit.SECOND),),
+    source="fal.ai/models/fal-ai/wan-motion",
+    as_of=_READ_ON,
 )
 
 _RESOLUTION = Parameter(
@@ -142,12 +159,14 @@ CATALOGUE: Final = Catalogue(
                 names={**_H3_NAMES, "aspect": Name(name="aspect_ratio")},
                 fixed=_H3_FIXED,
                 source=_H3.format("text-to-video"),
+                prices=_H3_PRICES,
             ),
             (H3_MAX.name, Feature.IMAGE_TO_VIDEO): Endpoint(
                 path="minimax/h3-max/image-to-video",
                 names={**_H3_NAMES, "image": Name(name="image_url")},
                 fixed=_H3_FIXED,
                 source=_H3.format("image-to-video"),
+                prices=_H3_PRICES,
             ),
             (H3_MAX.name, Feature.INTERPOLATE): Endpoint(
                 path="minimax/h3-max/image-to-video",
@@ -158,6 +177,7 @@ CATALOGUE: Final = Catalogue(
                 },
                 fixed=_H3_FIXED,
                 source=_H3.format("image-to-video"),
+                prices=_H3_PRICES,
             ),
             (WAN_MOTION.name, Feature.POSE_GUIDANCE): Endpoint(
                 path="fal-ai/wan-motion",
@@ -168,6 +188,7 @@ CATALOGUE: Final = Catalogue(
                     "seed": Name(name="seed"),
                 },
                 source=_WAN_MOTION,
+                prices=_WAN_MOTION_PRICES,
             ),
         }
     ),
