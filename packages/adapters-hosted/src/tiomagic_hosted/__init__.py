@@ -7,6 +7,7 @@
 ``plugins``    The providers before they are built: settings, models, checks.
 ``provider``   The port ``Provider`` over a vendor: submit once, poll, cancel, fetch.
 ``results``    Fetches finished videos, checked, into the spool.
+``sending``    Requests that no client repeats, and what became of each.
 ``service``    What a vendor can do, in our terms.
 ``services``   One module for each vendor, over its official SDK. Add one here.
 

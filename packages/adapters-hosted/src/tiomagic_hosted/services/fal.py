@@ -1,15 +1,13 @@
 """fal.ai, by its client ``fal-client``.
 
 The client repeats a submission up to ten times, after a timeout as well, and fal has no idempotency
-key: such a repetition would be billed as a second run. So its requests go through a transport of
-ours whose errors the client does not know, and so does not repeat. All else is the client's.
+key: such a repetition would be billed as a second run. So its requests go through the transport of
+:mod:`tiomagic_hosted.sending`. All else is the client's.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import timedelta
 from functools import cached_property
 from typing import Any, Final
@@ -19,7 +17,8 @@ from tiomagic_domain.errors import APIError
 from tiomagic_domain.extras import missing_extra_error
 from tiomagic_domain.jobs.job import Job, JobStatus
 from tiomagic_domain.media import Media
-from tiomagic_hosted.errors import Answer, lose_answer, translate_refusal
+from tiomagic_hosted.errors import Answer
+from tiomagic_hosted.sending import Correspondent, RefusedError, build_transport, read_wait
 from tiomagic_hosted.service import Order, RunState
 
 KEY_VARIABLE: Final = "FAL_KEY"
@@ -29,26 +28,7 @@ UPLOADS_LIVE_FOR: Final = "1d"
 MODERATION: Final = "content_policy_violation"
 """fal's code for a call that its checks of content refuse."""
 _SEPARATOR: Final = "@"
-
-
-class RefusedError(Exception):
-    """fal answered with a status of 400 or above."""
-
-    def __init__(self, answer: Answer) -> None:
-        super().__init__(answer.text)
-        self.answer = answer
-
-
-class UnansweredError(Exception):
-    """No answer came.
-
-    Attributes:
-        was_sent: False when no connection was made, so that fal cannot have read the request.
-    """
-
-    def __init__(self, reason: str, *, was_sent: bool) -> None:
-        super().__init__(reason)
-        self.was_sent = was_sent
+_FAL: Final = Correspondent(title="fal", key=KEY_VARIABLE)
 
 
 class FalService:
@@ -91,22 +71,8 @@ class FalService:
 
     def create(self, order: Order, job: Job) -> str:
         """Submit a run once; see the protocol."""
-        try:
+        with _FAL.creating(job):
             handle = self._client.submit(order.endpoint, dict(order.arguments))
-        except RefusedError as error:
-            answer = error.answer
-            if answer.status >= 500 or answer.status == 408:
-                # A gateway answers so when what is behind it was too slow, too: it may run.
-                raise lose_answer(self.title, job.job_id, f"HTTP {answer.status}") from error
-            raise self._translate(answer, "start the run") from error
-        except UnansweredError as error:
-            if error.was_sent:
-                raise lose_answer(self.title, job.job_id, str(error)) from error
-            raise APIError(
-                f"fal cannot be reached ({error}); nothing was started", retryable=True
-            ) from error
-        except (KeyError, ValueError) as error:
-            raise lose_answer(self.title, job.job_id, "its answer cannot be read") from error
         return f"{order.endpoint}{_SEPARATOR}{handle.request_id}"
 
     def find(self, job: Job) -> str | None:  # noqa: ARG002 - fal has no search by a caller's id
@@ -116,7 +82,7 @@ class FalService:
     def look(self, run_id: str, job: Job) -> RunState:
         """Return the state of a run; see the protocol."""
         fal = _import_client()
-        with self._asking("look at the run"):
+        with _FAL.asking("look at the run"):
             handle = self._handle(run_id)
             try:
                 status = handle.status(with_logs=True)
@@ -144,10 +110,9 @@ class FalService:
             # The client's own get() polls again in a loop; the run is known to be over.
             answer = handle.client.get(handle.response_url, timeout=REQUEST_TIMEOUT_S)
         except RefusedError as error:
-            refused = error.answer
-            if refused.status in {408, 429} or refused.status >= 500:
+            if error.is_passing:
                 raise
-            return self._fail(refused.text, refused.code, logs)
+            return self._fail(error.answer.text, error.answer.code, logs)
         address = _find_video(answer.json())
         if address is None:
             return self._fail("the run ended without a video", None, logs, ErrorCode.NO_VIDEO)
@@ -176,7 +141,7 @@ class FalService:
     def cancel(self, run_id: str, job: Job) -> None:  # noqa: ARG002 - the id says all
         """Ask for the end of a run: a run that waits is taken out, one that runs may go on."""
         try:
-            with self._asking("cancel the run"):
+            with _FAL.asking("cancel the run"):
                 self._handle(run_id).cancel()
         except APIError as error:
             if error.details.get("status") is None or error.retryable:
@@ -185,22 +150,6 @@ class FalService:
     def _handle(self, run_id: str) -> Any:
         endpoint, _, request_id = run_id.rpartition(_SEPARATOR)
         return self._client.get_handle(endpoint, request_id)
-
-    @contextmanager
-    def _asking(self, doing: str) -> Iterator[None]:
-        try:
-            yield
-        except RefusedError as error:
-            raise self._translate(error.answer, doing) from error
-        except UnansweredError as error:
-            raise APIError(
-                f"fal could not be asked to {doing}: {error}",
-                code=ErrorCode.UNREACHABLE,
-                retryable=True,
-            ) from error
-
-    def _translate(self, answer: Answer, doing: str) -> Exception:
-        return translate_refusal(answer, title=self.title, doing=doing, key=KEY_VARIABLE)
 
 
 def _import_client() -> Any:
@@ -220,34 +169,14 @@ def _build_client(key: str | None) -> Any:
     # The client cannot be closed, so each connection is, after its answer.
     one_use = httpx.Limits(max_keepalive_connections=0)
 
-    class Once(httpx.BaseTransport):
-        """Raises errors that the client does not repeat."""
-
-        def __init__(self) -> None:
-            # Its second domain is only asked when no connection to the first was made.
-            self._inner = BackupDomainTransport(transport=httpx.HTTPTransport(limits=one_use))
-
-        def handle_request(self, request: httpx.Request) -> httpx.Response:
-            try:
-                response = self._inner.handle_request(request)
-                if response.status_code >= 400:
-                    response.read()
-            except (httpx.ConnectError, httpx.ConnectTimeout) as error:
-                raise UnansweredError(_reason(error), was_sent=False) from error
-            except httpx.HTTPError as error:
-                raise UnansweredError(_reason(error), was_sent=True) from error
-            if response.status_code >= 400:
-                raise RefusedError(_read_answer(response))
-            return response
-
-        def close(self) -> None:
-            self._inner.close()
+    # Its second domain is only asked when no connection to the first was made.
+    sender = BackupDomainTransport(transport=httpx.HTTPTransport(limits=one_use))
 
     class Client(fal.SyncClient):  # type: ignore[misc, name-defined]
         @cached_property
         def _client(self) -> httpx.Client:
             return httpx.Client(
-                transport=Once(),
+                transport=build_transport(httpx, _read_answer, sender),
                 headers={"Authorization": self._auth.header_value, "User-Agent": USER_AGENT},
                 timeout=self.default_timeout,
                 follow_redirects=True,
@@ -267,10 +196,6 @@ def _build_client(key: str | None) -> Any:
     return Client(key=key, default_timeout=REQUEST_TIMEOUT_S)
 
 
-def _reason(error: Exception) -> str:
-    return str(error) or type(error).__name__
-
-
 def _read_answer(response: Any) -> Answer:
     """Return an answer of 400 or above, with fal's own words."""
     code = response.headers.get("x-fal-error-type")
@@ -287,12 +212,11 @@ def _read_answer(response: Any) -> Answer:
             code = code or next((str(one.get("type")) for one in detail if "type" in one), None)
             detail = "; ".join(_say_detail(one) for one in detail)
         text = str(detail)
-    wait = response.headers.get("retry-after", "")
     return Answer(
         status=response.status_code,
         text=text,
         code=code,
-        retry_after_s=float(wait) if wait.isdecimal() else None,
+        retry_after_s=read_wait(response),
     )
 
 
