@@ -110,6 +110,7 @@ class Correspondent:
             job: The job that the run is for.
             unreadable: What the vendor's client raises for an answer that it cannot read.
         """
+        odd: tuple[type[Exception], ...] = (KeyError, ValueError, *unreadable)
         try:
             yield
         except RefusedError as error:
@@ -124,7 +125,7 @@ class Correspondent:
             raise APIError(
                 f"{self.title} cannot be reached ({error}); nothing was started", retryable=True
             ) from error
-        except (KeyError, ValueError, *unreadable) as error:
+        except odd as error:
             raise lose_answer(self.title, job.job_id, "its answer cannot be read") from error
 
     @contextmanager
