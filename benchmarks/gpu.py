@@ -31,8 +31,8 @@ from pathlib import Path
 from typing import Any
 
 from tiomagic_domain.catalogue import models
+from tiomagic_local.memory.demand import TRANSFORMERS, demand_of
 from tiomagic_local.preflight.gpus import InstalledGpu, read_gpus, visible_gpus
-from tiomagic_local.runtime.memory_plan import TRANSFORMERS, demand_of
 
 HERE = Path(__file__).parent
 LARGE = ("wan2.1-t2v-14b", "wan2.1-t2v-1.3b")

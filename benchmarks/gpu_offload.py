@@ -31,8 +31,9 @@ from gpu_pipelines import Run
 from main_memory import MemoryWatch
 
 from tiomagic_domain.catalogue import models
+from tiomagic_local.memory.demand import TRANSFORMERS, demand_of
+from tiomagic_local.memory.plans import MemoryPlan
 from tiomagic_local.runtime.loader import load_pipeline
-from tiomagic_local.runtime.memory_plan import TRANSFORMERS, MemoryPlan, demand_of
 from tiomagic_local.weights.locate import Origin, Weights
 
 GIB = 2**30

@@ -50,7 +50,7 @@ from tiomagic_local.acceleration.apply import Accelerator, ActiveAcceleration
 from tiomagic_local.acceleration.attention import use_backend
 from tiomagic_local.acceleration.flops import estimate_flop
 from tiomagic_local.acceleration.step_caches.activate import MIN_STEPS
-from tiomagic_local.runtime.memory_plan import demand_of
+from tiomagic_local.memory.demand import demand_of
 
 MODES: Mapping[str, Mapping[str, object] | str | None] = {
     "plain": None,

@@ -25,8 +25,8 @@ import report
 import torch
 from gpu_models import ABSENT, MODELS, build
 
+from tiomagic_local.memory.plans import MemoryPlan
 from tiomagic_local.runtime.loader import load_pipeline
-from tiomagic_local.runtime.memory_plan import MemoryPlan
 from tiomagic_local.weights.locate import Origin, Weights
 
 MODEL = "wan2.1-t2v-1.3b"

@@ -182,8 +182,8 @@ def _ours(name: str, plan: str) -> Callable[[Path], Any]:
     def load(folder: Path) -> Any:
         import torch
 
+        from tiomagic_local.memory.plans import MemoryPlan
         from tiomagic_local.runtime.loader import load_pipeline
-        from tiomagic_local.runtime.memory_plan import MemoryPlan
         from tiomagic_local.runtime.quantized_parts import QuantizedParts
         from tiomagic_local.weights.locate import Origin, Weights
 

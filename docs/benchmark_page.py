@@ -19,7 +19,7 @@ from docs.tables import render_table_head, render_table_row
 
 from tiomagic_domain.catalogue import models
 from tiomagic_domain.catalogue.acceleration import FAST_LEVELS
-from tiomagic_local.runtime.memory_plan import RESERVE_GIB, demand_of
+from tiomagic_local.memory.demand import RESERVE_GIB, demand_of
 
 RESULTS = Path("benchmarks/results")
 

@@ -10,16 +10,16 @@ from docs.tables import render_table_head, render_table_row
 
 from tiomagic_domain.catalogue import ModelCard, models
 from tiomagic_domain.weights.formats import QUALITIES
-from tiomagic_local.runtime.memory_plan import (
+from tiomagic_local.memory.choosing import choose_memory_plan
+from tiomagic_local.memory.demand import (
     IN_MAIN_MEMORY,
     MAIN_RESERVE_GIB,
     ON_DEVICE,
     Demand,
-    MemoryPlan,
-    choose_memory_plan,
     demand_of,
 )
-from tiomagic_local.runtime.quality import choose_weights_and_plan
+from tiomagic_local.memory.plans import MemoryPlan
+from tiomagic_local.memory.quality import choose_weights_and_plan
 
 PLANS = (MemoryPlan.RESIDENT, MemoryPlan.MODEL_OFFLOAD, MemoryPlan.GROUP_OFFLOAD)
 """Those that differ on the GPU."""

@@ -9,9 +9,10 @@ from typing import Any, Final
 from tiomagic_domain.catalogue import ModelCard
 from tiomagic_domain.quantities import GIB
 from tiomagic_local.footprint.estimates import find_estimate
+from tiomagic_local.memory.choosing import MemoryChoice
+from tiomagic_local.memory.plans import MemoryPlan
+from tiomagic_local.memory.quality import share_of
 from tiomagic_local.preflight.run_time import count_operations, gpu_flops
-from tiomagic_local.runtime.memory_plan import MemoryChoice, MemoryPlan
-from tiomagic_local.runtime.quality import share_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,7 +5,8 @@ from docs.slowdown import EXAMPLES, READING, compute_slowdown
 
 from tiomagic_domain.catalogue import find_model
 from tiomagic_domain.weights.formats import FORMATS
-from tiomagic_local.runtime.memory_plan import MemoryChoice, MemoryPlan
+from tiomagic_local.memory.choosing import MemoryChoice
+from tiomagic_local.memory.plans import MemoryPlan
 
 T2V = find_model("wan2.1-t2v-14b")
 LARGE = {"width": 832, "height": 480, "num_frames": 81}

@@ -15,9 +15,9 @@ from tiomagic_domain.features import Feature
 from tiomagic_domain.progress import NeverCanceled, ignore_progress
 from tiomagic_domain.testing.contracts.features import ImageToVideoContract, TextToVideoContract
 from tiomagic_local.engines import find_engine
+from tiomagic_local.memory.plans import MemoryPlan
 from tiomagic_local.options import LocalOptions
 from tiomagic_local.runtime.loader import load_pipeline
-from tiomagic_local.runtime.memory_plan import MemoryPlan
 from tiomagic_local.runtime.pipeline_cache import Runtime
 from tiomagic_local.weights.locate import find_weights
 from tiomagic_media.decode.frames import cover, load_image

@@ -13,12 +13,13 @@ from tests.local.quantized.weight_files import Studio
 
 from tiomagic_domain.errors import ConfigurationError
 from tiomagic_local.checkpoint.header import read_safetensors_header
+from tiomagic_local.memory.choosing import MemoryChoice
+from tiomagic_local.memory.plans import MemoryPlan
 from tiomagic_local.quantized import components
 from tiomagic_local.quantized.made_cache import made_weights_folder
 from tiomagic_local.read_ahead import read_ahead, system_advice
 from tiomagic_local.runtime import memory_choice
 from tiomagic_local.runtime.loader import load_pipeline
-from tiomagic_local.runtime.memory_plan import MemoryChoice, MemoryPlan
 from tiomagic_local.runtime.quantized_parts import QuantizedParts
 from tiomagic_local.weights.locate import Origin, Weights
 

@@ -16,9 +16,9 @@ from tiomagic_domain.catalogue import find_model
 from tiomagic_domain.errors import AuthenticationError, ConfigurationError
 from tiomagic_domain.progress import ignore_progress
 from tiomagic_local.checkpoint.variants import superfluous
+from tiomagic_local.memory.plans import MemoryPlan
 from tiomagic_local.options import LocalOptions
 from tiomagic_local.runtime.loader import load_pipeline
-from tiomagic_local.runtime.memory_plan import MemoryPlan
 from tiomagic_local.weights.locate import Weights, find_weights
 
 __all__ = ["hub_server"]

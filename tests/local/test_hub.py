@@ -21,9 +21,9 @@ from tiomagic_domain.errors import APIError, ConfigurationError, TioMagicError
 from tiomagic_domain.features import Feature
 from tiomagic_domain.ports.provider import Report
 from tiomagic_domain.progress import ignore_progress
+from tiomagic_local.memory.plans import MemoryPlan
 from tiomagic_local.options import LocalOptions
 from tiomagic_local.runtime.loader import load_pipeline
-from tiomagic_local.runtime.memory_plan import MemoryPlan
 from tiomagic_local.runtime.pipeline_cache import Runtime
 from tiomagic_local.runtime.run import run_request
 from tiomagic_local.weights import hub, hub_requests

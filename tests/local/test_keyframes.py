@@ -18,9 +18,9 @@ from tiomagic_domain.ports.provider import Request
 from tiomagic_domain.progress import NeverCanceled, Phase, Progress, ignore_progress
 from tiomagic_local.engines.pusa import multipliers
 from tiomagic_local.engines.wan_vace import GREY
+from tiomagic_local.memory.demand import demand_of
 from tiomagic_local.options import LocalOptions
 from tiomagic_local.preflight.run_time import count_operations
-from tiomagic_local.runtime.memory_plan import demand_of
 from tiomagic_local.runtime.pipeline_cache import Runtime
 from tiomagic_media.decode.frames import cover, load_image
 

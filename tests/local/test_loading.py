@@ -14,9 +14,9 @@ from tests.tiny import TINY
 from tiomagic_domain.catalogue import find_model
 from tiomagic_domain.errors import ConfigurationError
 from tiomagic_domain.progress import ignore_progress
+from tiomagic_local.memory.plans import MemoryPlan
 from tiomagic_local.options import LocalOptions
 from tiomagic_local.runtime.loader import load_pipeline
-from tiomagic_local.runtime.memory_plan import MemoryPlan
 from tiomagic_local.torch_env.quiet import silence_libraries
 from tiomagic_local.weights.locate import find_weights
 

@@ -24,9 +24,9 @@ from tiomagic_domain.testing.contracts.features import (
 )
 from tiomagic_local.engines._shared.sound import to_samples
 from tiomagic_local.engines.ltx2 import LTX2, latent_position
+from tiomagic_local.memory.plans import MemoryPlan
 from tiomagic_local.options import LocalOptions
 from tiomagic_local.runtime.loader import load_pipeline
-from tiomagic_local.runtime.memory_plan import MemoryPlan
 from tiomagic_local.runtime.pipeline_cache import Runtime
 from tiomagic_local.weights.locate import find_weights
 from tiomagic_media.decode.frames import cover, load_image

@@ -19,8 +19,8 @@ from tiomagic_domain.ports.provider import Request
 from tiomagic_domain.progress import CancelToken, NeverCanceled, ignore_progress
 from tiomagic_domain.testing.contracts.features import CancelAt, PoseGuidanceContract
 from tiomagic_domain.testing.repository import make_job
+from tiomagic_local.memory.demand import demand_of
 from tiomagic_local.options import LocalOptions
-from tiomagic_local.runtime.memory_plan import demand_of
 from tiomagic_local.runtime.pipeline_cache import Runtime
 from tiomagic_media.decode.frames import cover, load_image
 

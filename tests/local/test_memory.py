@@ -10,14 +10,9 @@ import pytest
 
 from tiomagic_domain.catalogue import find_model
 from tiomagic_local.footprint.estimates import MemoryEstimate
-from tiomagic_local.runtime.memory_plan import (
-    RESERVE_GIB,
-    Demand,
-    MemoryChoice,
-    MemoryPlan,
-    choose_memory_plan,
-    demand_of,
-)
+from tiomagic_local.memory.choosing import MemoryChoice, choose_memory_plan
+from tiomagic_local.memory.demand import RESERVE_GIB, Demand, demand_of
+from tiomagic_local.memory.plans import MemoryPlan
 
 MODEL = MemoryEstimate(
     weights={"transformer": 27.0, "text_encoder": 10.5, "vae": 0.5},
@@ -108,7 +103,8 @@ def test_the_answer_is_there_at_once() -> None:
     code = (
         "import sys\n"
         "from tiomagic_domain.catalogue import models\n"
-        "from tiomagic_local.runtime.memory_plan import choose_memory_plan, demand_of\n"
+        "from tiomagic_local.memory.choosing import choose_memory_plan\n"
+        "from tiomagic_local.memory.demand import demand_of\n"
         "for card in models().values():\n"
         "    choose_memory_plan(demand_of(card, {}), device='cuda', free_gib=24)\n"
         "assert not {'torch', 'diffusers', 'numpy'} & set(sys.modules)\n"

@@ -16,8 +16,8 @@ import torch
 from tiomagic_domain.codes import ErrorCode
 from tiomagic_domain.errors import GenerationError
 from tiomagic_domain.media import Clip
+from tiomagic_local.memory.plans import MemoryPlan
 from tiomagic_local.runtime.loaded import Loaded
-from tiomagic_local.runtime.memory_plan import MemoryPlan
 from tiomagic_local.runtime.run import run_request
 from tiomagic_local.torch_env.devices import measure_peak_memory
 

@@ -26,6 +26,8 @@ from tiomagic_domain.catalogue import find_model
 from tiomagic_domain.errors import GenerationError
 from tiomagic_domain.features import Feature
 from tiomagic_domain.progress import NeverCanceled, ignore_progress
+from tiomagic_local.memory.choosing import MemoryChoice, choose_memory_plan
+from tiomagic_local.memory.plans import MemoryPlan
 from tiomagic_local.options import LocalOptions
 from tiomagic_local.runtime import memory_choice
 from tiomagic_local.runtime.component_reuse import (
@@ -35,7 +37,6 @@ from tiomagic_local.runtime.component_reuse import (
     lying_on,
 )
 from tiomagic_local.runtime.loader import load_pipeline
-from tiomagic_local.runtime.memory_plan import MemoryChoice, MemoryPlan, choose_memory_plan
 from tiomagic_local.runtime.pipeline_cache import Runtime
 from tiomagic_local.torch_env import devices
 from tiomagic_local.weights.locate import Weights, find_weights

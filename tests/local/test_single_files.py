@@ -16,10 +16,10 @@ from tiomagic_domain.catalogue import ModelCard, find_model
 from tiomagic_domain.errors import ConfigurationError
 from tiomagic_domain.progress import ignore_progress
 from tiomagic_local.lora.messages import describe_partial_use
+from tiomagic_local.memory.plans import MemoryPlan
 from tiomagic_local.options import LocalOptions
 from tiomagic_local.quantized.layers import NUMBERS, StoredLayer
 from tiomagic_local.runtime.loader import load_pipeline
-from tiomagic_local.runtime.memory_plan import MemoryPlan
 from tiomagic_local.weights.given_files import find_given_files
 from tiomagic_local.weights.locate import Weights, find_weights
 

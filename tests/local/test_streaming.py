@@ -22,8 +22,8 @@ from tiomagic_local.engines import _wan
 from tiomagic_local.engines._shared import stream as _stream
 from tiomagic_local.engines._shared.frame_sink import stream_frames_to
 from tiomagic_local.engines._shared.stream import FrameStream
+from tiomagic_local.memory.plans import MemoryPlan
 from tiomagic_local.options import LocalOptions
-from tiomagic_local.runtime.memory_plan import MemoryPlan
 from tiomagic_local.runtime.pipeline_cache import Runtime
 from tiomagic_local.runtime.run import run_request
 from tiomagic_media.encode.mp4 import Mp4

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tiomagic_domain.ports.provider import Report
+from tiomagic_local.memory.choosing import MemoryChoice
+from tiomagic_local.memory.plans import MemoryPlan
 from tiomagic_local.options import LocalOptions
 from tiomagic_local.runtime import memory_choice
-from tiomagic_local.runtime.memory_plan import MemoryChoice, MemoryPlan
 from tiomagic_local.runtime.pipeline_cache import Runtime
 from tiomagic_local.runtime.run import run_request
 

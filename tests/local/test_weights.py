@@ -15,9 +15,9 @@ from tiomagic_domain.catalogue import find_model
 from tiomagic_domain.errors import ConfigurationError
 from tiomagic_domain.progress import ignore_progress
 from tiomagic_local.component_files.kinds import find_class
+from tiomagic_local.memory.plans import MemoryPlan
 from tiomagic_local.options import LocalOptions
 from tiomagic_local.runtime.loader import load_pipeline
-from tiomagic_local.runtime.memory_plan import MemoryPlan
 from tiomagic_local.weights import hub, locate
 from tiomagic_local.weights.given_files import find_given_files
 from tiomagic_local.weights.hub_files import WantedFiles

@@ -13,7 +13,7 @@ import pytest
 from tiomagic.display import notebook
 from tiomagic.ui.controller import find_ways_out
 from tiomagic.ui.form import marks
-from tiomagic.ui.jobs import compare, markup
+from tiomagic.ui.jobs import bars, compare, markup
 from tiomagic.ui.jobs.running_jobs import RunningJob
 from tiomagic_domain.errors import ConfigurationError
 from tiomagic_domain.jobs.job import Job, JobStatus
@@ -65,8 +65,8 @@ def render_everything(job: Job) -> list[str]:
     return [
         markup.card(job, chosen=True),
         markup.render_selected(job),
-        markup.render_running([moment]),
-        markup.render_progress([moment]),
+        bars.render_running([moment]),
+        bars.render_progress([moment]),
         marks.problem([str(job.error)]),
         marks.form_mark(1, [job.model]),
         compare.comparison([job]),
@@ -130,10 +130,10 @@ def test_a_bad_record_closes_nothing(fields: dict[str, Any]) -> None:
     cards = [markup.card(job, chosen=False) for job in (bad, good)]
     assert "bad" in cards[0]
     assert "a fox" in cards[1]
-    assert "good" in markup.render_running(
+    assert "good" in bars.render_running(
         [RunningJob(job=bad, eta_s=None), RunningJob(job=good, eta_s=None)]
     )
-    assert "good" in markup.render_progress(
+    assert "good" in bars.render_progress(
         [RunningJob(job=bad, eta_s=None), RunningJob(job=good, eta_s=None)]
     )
     markup.render_selected(bad)
@@ -152,7 +152,7 @@ def test_progress_is_json_in_an_attribute() -> None:
 
     parser = Progress()
     parser.feed(
-        markup.render_progress([RunningJob(job=job_with_text(MARK), eta_s=None, trouble=MARK)])
+        bars.render_progress([RunningJob(job=job_with_text(MARK), eta_s=None, trouble=MARK)])
     )
     (percent, says) = json.loads(parser.said)[MARK]
     assert percent is None
@@ -166,7 +166,7 @@ def test_previews_are_pictures_or_reasons() -> None:
     moments = [
         RunningJob(job=job, eta_s=None, preview=one) for job, one in zip(jobs, found, strict=True)
     ]
-    html = markup.render_previews(moments)
+    html = bars.render_previews(moments)
     assert "<img" not in html
     (text,) = re.findall('data-previews="([^"]*)"', html)
     said = json.loads(unescape(text))
@@ -192,7 +192,7 @@ def test_a_download_and_the_order_of_the_queue_are_told() -> None:
         progress=Progress(phase=Phase.DOWNLOADING, download=state),
     )
     waiting = replace(make_job(job_id="b"), queue="gpu")
-    shown = markup.render_progress([RunningJob(job=job, eta_s=None) for job in (running, waiting)])
+    shown = bars.render_progress([RunningJob(job=job, eta_s=None) for job in (running, waiting)])
     for said in ("1.0 of 4.0 GiB", "50 MB/s", "file 2 of 3: model.safetensors", "1 job before it"):
         assert said in shown, said
 
@@ -207,7 +207,7 @@ def test_only_a_job_behind_others_of_its_queue_can_overtake() -> None:
         make_job(job_id="remote"),
         make_job(job_id="remote too"),
     ]
-    shown = markup.render_running(RunningJob(job=job, eta_s=None) for job in jobs)
+    shown = bars.render_running(RunningJob(job=job, eta_s=None) for job in jobs)
     assert re.findall(r'data-action="run-next" data-job="([^"]+)"', shown) == ["behind"]
 
 
@@ -224,14 +224,14 @@ def test_a_message_that_says_no_more_than_the_status_is_left_out(
 ) -> None:
     """Nobody wants to read that a job is running, and running."""
     job = replace(make_job(job_id="a", status=status), message=message)
-    shown = markup.render_progress([RunningJob(job=job, eta_s=None)])
+    shown = bars.render_progress([RunningJob(job=job, eta_s=None)])
     assert f"&quot;{says}&quot;" in shown.replace("\\u00b7", "·")
 
 
 def test_jobs_of_one_prompt_are_told_apart_by_their_seeds() -> None:
     """Several videos of one press differ in nothing else."""
     job = make_job(job_id="a", status=JobStatus.RUNNING, optional_args={"seed": 8})
-    shown = markup.render_running([RunningJob(job=job, eta_s=None)])
+    shown = bars.render_running([RunningJob(job=job, eta_s=None)])
     assert f"{job.model} · seed\N{NO-BREAK SPACE}8" in shown
 
 

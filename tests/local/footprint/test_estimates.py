@@ -18,7 +18,9 @@ from tiomagic_local.footprint.phases import (
     denoise_bytes,
     encode_bytes,
 )
-from tiomagic_local.runtime.memory_plan import MemoryPlan, choose_memory_plan, demand_of
+from tiomagic_local.memory.choosing import choose_memory_plan
+from tiomagic_local.memory.demand import demand_of
+from tiomagic_local.memory.plans import MemoryPlan
 
 GIB = 2**30
 USABLE = 0.93

@@ -212,10 +212,10 @@ def test_weights_of_a_loaded_model_and_their_file_stay(
     from safetensors.torch import save_file
 
     from tiomagic_domain.catalogue.lora import Lora
+    from tiomagic_local.memory.plans import MemoryPlan
     from tiomagic_local.runtime.call_loras import CallLoras
     from tiomagic_local.runtime.loader import load_pipeline
     from tiomagic_local.runtime.lora_adapters import LoraAdapters
-    from tiomagic_local.runtime.memory_plan import MemoryPlan
     from tiomagic_local.weights.locate import Origin, Weights
     from tiomagic_local.weights.lora_files import FoundLora
 

@@ -28,7 +28,8 @@ from tiomagic_local.context_parallel.support import (
 )
 from tiomagic_local.footprint.architectures import find_architecture, list_architectures
 from tiomagic_local.footprint.sharing import count_sharing
-from tiomagic_local.runtime.memory_plan import MemoryPlan, demand_of
+from tiomagic_local.memory.demand import demand_of
+from tiomagic_local.memory.plans import MemoryPlan
 
 
 def shares_of(rank: int, count: int, tokens: int) -> TokenShares:

@@ -17,16 +17,17 @@ from tiomagic_domain.features import Feature
 from tiomagic_domain.weights.formats import GROUPS
 from tiomagic_local.footprint.architectures import build_network, find_architecture, weights
 from tiomagic_local.footprint.estimates import LARGEST_MATRIX_GIB
-from tiomagic_local.quantized.selection import choose_weights
-from tiomagic_local.rehearsal.memory_checks import MemoryChecks
-from tiomagic_local.runtime.memory_plan import MemoryChoice, MemoryPlan, choose_memory_plan
-from tiomagic_local.runtime.quality import (
+from tiomagic_local.memory.choosing import MemoryChoice, choose_memory_plan
+from tiomagic_local.memory.plans import MemoryPlan
+from tiomagic_local.memory.quality import (
     SHARES,
     choose_weights_and_plan,
     demand_in,
     list_allowed,
     share_of,
 )
+from tiomagic_local.quantized.selection import choose_weights
+from tiomagic_local.rehearsal.memory_checks import MemoryChecks
 
 T2V = find_model("wan2.1-t2v-14b")
 SIZE = {"width": 832, "height": 480, "num_frames": 81}

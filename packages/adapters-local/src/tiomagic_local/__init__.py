@@ -20,6 +20,7 @@
                       pose estimator.
 ``measuring_tool``    The arguments of the commands that measure a model once: ``fit_preview``,
                       ``calibrate``.
+``memory``            The memory plan of a run: what is on the device, and where the rest waits.
 ``modular``           Modular pipelines of diffusers: blocks in place of one long call.
 ``options``           The settings of the local provider: weights, token, device.
 ``plugin``            The plug-in of the provider ``local``: its settings, models, devices, and

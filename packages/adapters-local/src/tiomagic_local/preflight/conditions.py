@@ -24,18 +24,14 @@ from tiomagic_domain.quantities import GIB
 from tiomagic_domain.weights.formats import QUANTIZATION, read_quantization
 from tiomagic_local.footprint.estimates import MemoryEstimate, find_estimate
 from tiomagic_local.footprint.sharing import count_sharing
+from tiomagic_local.memory.choosing import choose_memory_plan
+from tiomagic_local.memory.demand import MAIN_RESERVE_GIB, RESERVE_GIB, Demand
+from tiomagic_local.memory.plans import MemoryPlan
+from tiomagic_local.memory.quality import choose_weights_and_plan, demand_in, list_allowed
 from tiomagic_local.options import LocalOptions
 from tiomagic_local.preflight.machine import MachineFacts
 from tiomagic_local.preflight.run_time import CORE_FLOPS, estimate_run_time, gpu_flops
 from tiomagic_local.preflight.stored_weights import StoredWeights, find_stored_weights, free_bytes
-from tiomagic_local.runtime.memory_plan import (
-    MAIN_RESERVE_GIB,
-    RESERVE_GIB,
-    Demand,
-    MemoryPlan,
-    choose_memory_plan,
-)
-from tiomagic_local.runtime.quality import choose_weights_and_plan, demand_in, list_allowed
 from tiomagic_local.torch_env.devices import group_members
 from tiomagic_local.weights.given_files import find_file_sizes
 from tiomagic_local.weights.hub_cache import HubCache

@@ -22,7 +22,7 @@ from tiomagic_local.footprint.architectures import (
     find_window,
 )
 from tiomagic_local.footprint.estimates import find_estimate
-from tiomagic_local.runtime.memory_plan import ASSUMED_FRAMES
+from tiomagic_local.memory.demand import ASSUMED_FRAMES
 
 USED_FRACTION: Final = 0.4
 """Part of a GPU's peak that video models reach in bf16: 0.35 to 0.5 are usual."""

@@ -11,14 +11,10 @@ from tiomagic_domain.catalogue.kv_cache import IN_MAIN_MEMORY
 from tiomagic_domain.features import Feature
 from tiomagic_domain.ports.rehearsal import Check, CheckOutcome
 from tiomagic_domain.schema.kinds import UNSET
-from tiomagic_local.runtime.memory_plan import (
-    RESERVE_GIB,
-    Demand,
-    MemoryChoice,
-    MemoryPlan,
-    choose_memory_plan,
-)
-from tiomagic_local.runtime.quality import choose_weights_and_plan, demand_in, list_allowed
+from tiomagic_local.memory.choosing import MemoryChoice, choose_memory_plan
+from tiomagic_local.memory.demand import RESERVE_GIB, Demand
+from tiomagic_local.memory.plans import MemoryPlan
+from tiomagic_local.memory.quality import choose_weights_and_plan, demand_in, list_allowed
 from tiomagic_local.torch_env.devices import free_memory_gib
 from tiomagic_local.torch_env.main_memory import free_main_memory_gib
 

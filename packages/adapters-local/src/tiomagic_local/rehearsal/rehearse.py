@@ -171,7 +171,7 @@ class _Stage:
 
 def _plan(gib: dict[str, float], device: Any) -> Any:
     """Return the device that random weights fit on; None for none."""
-    from tiomagic_local.runtime.memory_plan import MemoryPlan
+    from tiomagic_local.memory.plans import MemoryPlan
     from tiomagic_local.torch_env.devices import free_memory_gib
     from tiomagic_local.torch_env.main_memory import free_main_memory_gib
 

@@ -11,9 +11,9 @@ import torch
 
 from tiomagic_local.engines import EngineOptions
 from tiomagic_local.footprint.architectures import weights
+from tiomagic_local.memory.plans import MemoryPlan
 from tiomagic_local.rehearsal.completeness import is_network
 from tiomagic_local.runtime.loader import load_pipeline
-from tiomagic_local.runtime.memory_plan import MemoryPlan
 from tiomagic_local.torch_env.quiet import silence_libraries
 from tiomagic_local.weights.locate import Weights
 

@@ -9,15 +9,13 @@
                      for bit.
 ``memory_choice``    Measures what memory is free, on the device and of the machine, and chooses
                      the plan of a run.
-``memory_plan``      Chooses the memory plan by the memory of the device and of the machine. Pure,
-                     without torch.
 ``pipeline_cache``   The pipeline cache: keeps the last loaded model, and runs one generation at a
                      time.
-``quality``          Chooses the memory plan together with the formats of the weights. Pure,
-                     without torch.
 ``quantized_parts``  Loads the components of a pipeline that a run keeps in fewer bits, or leaves in
                      their files.
 ``run``              Runs a request: from the job to the finished mp4, here and in rented
                      containers.
+``sources``          Where the parts of a model come from, and loading them, before a run gets the
+                     model.
 ``vae_tiling``       Switches a VAE between tiles and whole frames, for each call.
 """

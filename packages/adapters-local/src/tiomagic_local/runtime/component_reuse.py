@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from tiomagic_domain.quantities import GIB
 from tiomagic_local.checkpoint.pipeline_index import is_modular, read_index
-from tiomagic_local.runtime.memory_plan import BY_LAYERS, MemoryPlan
+from tiomagic_local.memory.plans import BY_LAYERS, MemoryPlan
 from tiomagic_local.weights.locate import Weights
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from typing import Any, Protocol, runtime_checkable
 
 from tiomagic_domain.ports.provider import Request
 from tiomagic_domain.progress import CancelToken
-from tiomagic_local.runtime.memory_plan import MemoryPlan
+from tiomagic_local.memory.plans import MemoryPlan
 from tiomagic_local.torch_env.devices import PeakMemory
 
 

@@ -17,10 +17,10 @@ from tiomagic_local.checkpoint.pipeline_index import is_modular, read_index
 from tiomagic_local.checkpoint.variants import variant_of
 from tiomagic_local.component_files.kinds import find_class
 from tiomagic_local.component_files.single_file import load_file
+from tiomagic_local.memory.plans import MemoryPlan
 from tiomagic_local.modular.loading import load_modular
 from tiomagic_local.modular.placement import VAE, networks, offload_blocks, offload_whole
 from tiomagic_local.read_ahead import read_ahead
-from tiomagic_local.runtime.memory_plan import MemoryPlan
 from tiomagic_local.torch_env.quiet import silence_libraries
 from tiomagic_local.weights.locate import PartWeights, Weights
 

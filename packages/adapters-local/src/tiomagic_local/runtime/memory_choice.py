@@ -9,15 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 from tiomagic_domain.catalogue import ModelCard
 from tiomagic_domain.catalogue.kv_cache import CACHE_SETTING
+from tiomagic_local.memory.choosing import MemoryChoice, choose_memory_plan
+from tiomagic_local.memory.plans import WAITING, MemoryPlan
+from tiomagic_local.memory.quality import choose_weights_and_plan, demand_in, list_allowed
 from tiomagic_local.options import LocalOptions
 from tiomagic_local.runtime.component_reuse import lying_on
-from tiomagic_local.runtime.memory_plan import (
-    WAITING,
-    MemoryChoice,
-    MemoryPlan,
-    choose_memory_plan,
-)
-from tiomagic_local.runtime.quality import choose_weights_and_plan, demand_in, list_allowed
 from tiomagic_local.torch_env.main_memory import free_main_memory_gib
 from tiomagic_local.weights.given_files import find_file_sizes
 

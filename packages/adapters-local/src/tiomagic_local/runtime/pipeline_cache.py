@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +14,9 @@ from tiomagic_domain.catalogue.kv_cache import CACHE_SETTING, EIGHT_BITS, IN_MAI
 from tiomagic_domain.codes import ErrorCode
 from tiomagic_domain.errors import GenerationError
 from tiomagic_domain.progress import CancelToken, NeverCanceled, Phase, Progress, ProgressSink
-from tiomagic_local.engines import EngineOptions, find_engine
+from tiomagic_local.engines import EngineOptions
+from tiomagic_local.memory.choosing import MemoryChoice
+from tiomagic_local.memory.plans import MemoryPlan
 from tiomagic_local.options import LocalOptions
 from tiomagic_local.runtime.call_loras import find_call_loras, revisions_of
 from tiomagic_local.runtime.component_reuse import Identity, identify_components
@@ -24,12 +26,17 @@ from tiomagic_local.runtime.memory_choice import (
     choose_by_free_memory,
     settings_for_ranks,
 )
-from tiomagic_local.runtime.memory_plan import MemoryChoice, MemoryPlan
+from tiomagic_local.runtime.sources import (
+    ModelSources,
+    choose_quantized_parts,
+    describe_model,
+    import_engine,
+    load_from_sources,
+)
 from tiomagic_local.torch_env.devices import group_members, measure_peak_memory
-from tiomagic_local.torch_env.imports import pause_garbage_collection
-from tiomagic_local.weights.given_files import GivenFiles, find_given_files
+from tiomagic_local.weights.given_files import GivenFiles, find_given_files, list_pinned
 from tiomagic_local.weights.locate import Weights, find_weights, local_folder
-from tiomagic_local.weights.lora_files import find_loras, read_reference_downscale
+from tiomagic_local.weights.lora_files import FoundLora, find_loras, read_reference_downscale
 
 if TYPE_CHECKING:
     import torch
@@ -42,20 +49,6 @@ IMPORT_NOTE = "PyTorch and diffusers are imported, which takes some seconds"
 
 CANCEL_POLL_S = 0.2
 """Seconds between two checks for a cancel during the wait for another generation."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ModelSources:
-    """The sources of a model."""
-
-    engine: Any
-    """The class of its engine."""
-    weights: Weights
-    dtype: torch.dtype
-    identities: Mapping[str, Identity]
-    """Of its text encoders."""
-    kept: Mapping[str, torch.nn.Module]
-    """Those of the model before that are its own as well."""
 
 
 class Runtime:
@@ -113,19 +106,17 @@ class Runtime:
             ValidationError: when a LoRA is not there, or does not fit the model.
         """
         self._take_turn(progress, cancel)
-        self._cancel = cancel
         try:
+            self._cancel = cancel
             cancel.raise_if_canceled()
-            card = card.at(settings.get("revisions", {}))
-            # Before the weights: a missing one then costs no loading.
-            loras = find_call_loras(card, settings, self._options, progress=progress, cancel=cancel)
-            files = find_given_files(
-                card, settings, self._options, progress=progress, cancel=cancel
-            )
+            card, strength = card.at(settings.get("revisions", {})), settings.get("lora_alpha")
+            watched: dict[str, Any] = {"progress": progress, "cancel": cancel}
+            # Before the weights, the smaller ones first: what is missing then costs no loading.
+            loras = find_call_loras(card, settings, self._options, **watched)
+            files = find_given_files(card, settings, self._options, **watched)
             loaded = self._load(card, settings, files, progress)
-            strength = settings.get("lora_alpha")
-            together = self._runs_on_all_ranks(loaded.transformers)
             assert self._device is not None, "a model that is loaded is on a device"
+            together = self._runs_on_all_ranks(loaded.transformers)
             with (
                 self._adapters.apply_loras(loras, strength=strength) as worn,
                 self._accelerator.activate(
@@ -134,22 +125,20 @@ class Runtime:
                 measure_peak_memory(self._device) as peak,
             ):
                 running.few_steps = worn.few_steps
-                for one in loras.control:
-                    loaded.engine.reference_downscale = read_reference_downscale(one)
+                _set_reference_downscale(loaded.engine, loras.control)
                 yield replace(
                     loaded,
                     facts=_at_strength(loaded.facts, strength) | self._describe_run(worn),
                     revisions={**loaded.revisions, **loras.revisions},
                     loras=worn.call,
-                    files={n: one.pinned for n, one in files.items() if one.pinned is not None},
+                    files=list_pinned(files),
                     running=running,
                     peak=peak,
                     run_in_step=self._find_step(together=together),
                 )
         except GenerationError as error:
             if error.code == ErrorCode.OUT_OF_MEMORY:
-                # The retry starts with an empty device.
-                self._drop()
+                self._drop()  # The retry starts with an empty device.
             raise
         finally:
             if self._leader is not None:
@@ -190,7 +179,7 @@ class Runtime:
         from tiomagic_local.torch_env.devices import choose_device
 
         device = choose_device(self._options.device)
-        masked = EngineOptions.of(_imported(card)).masked
+        masked = EngineOptions.of(import_engine(card)).masked
         check_acceleration(card.name, settings, device, masked=masked)
         commits = tuple(card.repositories.items())
         given = tuple(sorted(one.identity for one in files.values()))
@@ -245,7 +234,7 @@ class Runtime:
         """Drop the cached model, except shared components, and find the next one."""
         from tiomagic_local.torch_env.devices import choose_dtype, release_memory
 
-        engine = _imported(card)
+        engine = import_engine(card)
         known, spare = self._identities, self._take_off()
         self._drop()
         find = partial(find_weights, files=files, progress=progress, cancel=self._cancel)
@@ -281,45 +270,30 @@ class Runtime:
         found: ModelSources,
         progress: ProgressSink,
     ) -> None:
-        import torch
-
         from tiomagic_local.acceleration.apply import Accelerator
         from tiomagic_local.acceleration.components import transformers
-        from tiomagic_local.runtime.loader import load_pipeline, translate_loading_errors
         from tiomagic_local.runtime.lora_adapters import LoraAdapters
         from tiomagic_local.runtime.vae_tiling import Tiling
 
         engine, weights, dtype = found.engine, found.weights, found.dtype
-        options = EngineOptions.of(engine)
         # A model with LoRAs of its own is not loaded without them.
         kept: dict[str, Any] = {"model": weights.by_hand, "stays": True, "cancel": self._cancel}
         loras = find_loras(card.loras, self._options, progress=progress, **kept)
         progress(Progress(phase=Phase.LOADING))
         self._device = device
-        # What is in main memory already would not leave it.
-        kept_parts = {} if choice.plan is MemoryPlan.DISK_OFFLOAD else found.kept
-        loaded, quantized = kept_parts, self._quantized(choice, progress)
-        if quantized:
-            types = dict.fromkeys(engine.fp32, torch.float32)
-            with translate_loading_errors(weights):
-                loaded = quantized.load(weights, types, dtype)
-        self._pipeline = load_pipeline(
-            weights,
-            pipeline=engine.pipeline,
-            fp32=engine.fp32,
-            dtype=dtype,
-            device=device,
-            plan=choice.plan,
-            components=options.components,
-            loaded=loaded,
-        )
+        quantized = choose_quantized_parts(choice, progress)
+        self._pipeline = load_from_sources(found, device=device, choice=choice, quantized=quantized)
         # A component in a format is loaded anew for the next model.
         self._identities = {} if quantized else found.identities
         self._adapters = LoraAdapters(self._pipeline)
         self._accelerator = Accelerator(
-            self._pipeline, device=device, dtype=dtype, masked=options.masked, model=card.name
+            self._pipeline,
+            device=device,
+            dtype=dtype,
+            masked=EngineOptions.of(engine).masked,
+            model=card.name,
         )
-        facts = _facts(device, dtype, choice, weights)
+        facts = describe_model(device, dtype, choice, weights)
         if quantized and quantized.made:
             facts["quantization"] = quantized.facts()
         if loras:
@@ -334,21 +308,6 @@ class Runtime:
             revisions={**weights.revisions, **revisions_of(loras)},
             fallback_plan=choice.fallback_plan,
             quantization=choice.quantization,
-        )
-
-    def _quantized(self, choice: MemoryChoice, progress: ProgressSink) -> Any:
-        """Return what loads components in fewer bits, or leaves them in files; None for none."""
-        from_files = choice.plan is MemoryPlan.DISK_OFFLOAD
-        if not choice.quantization and not from_files:
-            return None
-        from tiomagic_local.quantized.made_cache import made_weights_folder
-        from tiomagic_local.runtime.quantized_parts import QuantizedParts
-
-        def say(text: str) -> None:
-            progress(Progress(phase=Phase.LOADING, note=text))
-
-        return QuantizedParts(
-            choice.quantization, cache=made_weights_folder(), say=say, from_files=from_files
         )
 
     def _choose(
@@ -382,15 +341,10 @@ class Runtime:
         release_memory(self._device)
 
 
-def _imported(card: ModelCard) -> Any:
-    """Return the class of a model's engine, with all that loading takes imported."""
-    with pause_garbage_collection():
-        import diffusers
-
-        engine = find_engine(card.engine)
-        # It imports what it names when it is asked for it.
-        getattr(diffusers, engine.pipeline)
-    return engine
+def _set_reference_downscale(engine: Any, control: Iterable[FoundLora]) -> None:
+    """Tell an engine how much smaller its control video is, which the control LoRA says."""
+    for one in control:
+        engine.reference_downscale = read_reference_downscale(one)
 
 
 def _at_strength(facts: Mapping[str, Any], strength: float | None) -> dict[str, Any]:
@@ -400,16 +354,3 @@ def _at_strength(facts: Mapping[str, Any], strength: float | None) -> dict[str, 
     weights = facts["weights"]
     loras = [{**lora, "scale": strength} for lora in weights.get("loras", ())]
     return {**facts, "weights": {**weights, "loras": loras}}
-
-
-def _facts(
-    device: torch.device, dtype: torch.dtype, choice: MemoryChoice, weights: Weights
-) -> dict[str, Any]:
-    from tiomagic_local.torch_env.devices import describe_device
-
-    return {
-        "device": describe_device(device),
-        "dtype": str(dtype).removeprefix("torch."),
-        "memory": choice.to_dict(),
-        "weights": weights.facts(),
-    }

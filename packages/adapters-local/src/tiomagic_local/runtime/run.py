@@ -28,10 +28,10 @@ from tiomagic_domain.weights.formats import QUANTIZATION, read_asked_formats
 from tiomagic_domain.weights.given import WEIGHTS_ARGUMENT
 from tiomagic_local.engines._shared.frame_sink import stream_frames_to
 from tiomagic_local.lora.messages import describe_partial_use, lora_of
+from tiomagic_local.memory.plans import BY_LAYERS, MemoryPlan
 from tiomagic_local.runtime.doubles import leave_out_doubles
 from tiomagic_local.runtime.loaded import Loaded
 from tiomagic_local.runtime.memory_choice import VAE_TILES_SETTING
-from tiomagic_local.runtime.memory_plan import BY_LAYERS, MemoryPlan
 from tiomagic_local.runtime.pipeline_cache import Runtime
 
 __all__ = ["Runtime", "Stopwatch", "run_request"]

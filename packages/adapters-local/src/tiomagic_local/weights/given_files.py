@@ -58,6 +58,11 @@ GivenFiles = Mapping[str, FoundFile]
 """The files by their components."""
 
 
+def list_pinned(files: GivenFiles) -> dict[str, str]:
+    """Return the files of repositories at their commits, by their components."""
+    return {name: file.pinned for name, file in files.items() if file.pinned is not None}
+
+
 def check_given_files(card: ModelCard, settings: Mapping[str, Any], options: LocalOptions) -> None:
     """Check that the files of a call are here or can be on the hub, without any request.
 

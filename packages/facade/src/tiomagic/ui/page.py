@@ -15,7 +15,7 @@ from tiomagic.ui.browser_input import Press, read_filters, read_press
 from tiomagic.ui.choosing import FormState
 from tiomagic.ui.controller import PageController
 from tiomagic.ui.form.widgets import update_notice, update_problems
-from tiomagic.ui.jobs import compare, markup
+from tiomagic.ui.jobs import bars, compare, markup
 from tiomagic.ui.jobs.gallery import JOBS_PER_PAGE, gallery
 from tiomagic.ui.layout.chooser import ChooserPart
 from tiomagic.ui.layout.gallery_tab import GalleryTab
@@ -165,9 +165,9 @@ class Page:
         moments = self._controller.live.snapshot()
         cards, more = gallery(self._controller.session, wanted, limit=limit, compared=pair)
         now = {
-            "running": markup.render_running(moments),
-            "progress": markup.render_progress(moments),
-            "previews": markup.render_previews(moments),
+            "running": bars.render_running(moments),
+            "progress": bars.render_progress(moments),
+            "previews": bars.render_previews(moments),
             "stage": markup.render_selected(self._controller.find(shown)),
             "cards": cards,
             "more": gr.update(visible=more),

@@ -1,5 +1,6 @@
 """What the page shows of jobs.
 
+``bars``          HTML of the running jobs: their bars, progress and previews.
 ``compare``       Two videos side by side; ``assets/page.js`` keeps them synchronised.
 ``gallery``       The gallery: searches, filters and pages through the stored jobs.
 ``markup``        Renders jobs as HTML. All text of a job is escaped here.

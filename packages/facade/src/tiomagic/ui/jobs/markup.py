@@ -6,26 +6,20 @@ be shown is replaced by a line that says so: see :func:`render_safely`.
 
 from __future__ import annotations
 
-import base64
 import functools
 import json
-from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Concatenate, Final, ParamSpec
 
 from tiomagic.display.escaping import escape
 from tiomagic.display.journal import get_logger
-from tiomagic.display.notebook import PREVIEW_TEXT
 from tiomagic.display.phrases.job_warnings import say_job_warnings
 from tiomagic.display.phrases.page import PAGE_WORDS
 from tiomagic.display.phrases.rewording import reword
-from tiomagic.ui.jobs.running_jobs import RunningJob
 from tiomagic.ui.web.files import address_of, video_id
 from tiomagic_domain.jobs.job import Job, JobStatus
-from tiomagic_domain.progress import Phase, Preview, Progress
 from tiomagic_domain.schema.keyframes import describe_keyframes
-from tiomagic_domain.workers.waiting_reasons import WAITING_MESSAGE
 
 STATUS_LABELS: Final[Mapping[JobStatus, str]] = {
     JobStatus.QUEUED: "Waiting",
@@ -35,17 +29,6 @@ STATUS_LABELS: Final[Mapping[JobStatus, str]] = {
     JobStatus.FAILED: "Failed",
     JobStatus.CANCELED: "Canceled",
 }
-PHASE_LABELS: Final[Mapping[Phase, str]] = {
-    Phase.WAITING: "waiting for its turn",
-    Phase.DOWNLOADING: "downloading the model",
-    Phase.LOADING: "loading the model",
-    Phase.PREPARING: "preparing the inputs",
-    Phase.ENCODING: "reading the prompt and the pictures",
-    Phase.DENOISING: "making the video",
-    Phase.DECODING: "drawing the frames",
-    Phase.WRITING: "writing the file",
-}
-"""What a job is doing, for people."""
 FAVOURITE: Final = "favourite"
 """The tag of a favourite."""
 
@@ -140,13 +123,13 @@ def badge(job: Job) -> str:
 
 def facts(job: Job) -> str:
     """Return one line with the model, provider and time of a job."""
-    parts = [job.model, job.feature.label, job.provider, _seed(job)]
+    parts = [job.model, job.feature.label, job.provider, say_seed(job)]
     if job.started_at and job.ended_at:
         parts.append(f"{(job.ended_at - job.started_at).total_seconds():.0f} s")
     return f'<p class="tm-facts">{escape(" · ".join(parts))}</p>'
 
 
-def _seed(job: Job) -> str:
+def say_seed(job: Job) -> str:
     """Return the seed as text that no line breaks in two."""
     return f"seed\N{NO-BREAK SPACE}{job.optional_args.get('seed')}"
 
@@ -155,125 +138,6 @@ def warnings(job: Job) -> str:
     """Return where a video is not as it was asked for, as sentences."""
     lines = "".join(f"<p>{escape(text)}</p>" for text in say_job_warnings(job, PAGE_WORDS))
     return f'<div class="tm-warning">{lines}</div>' if lines else ""
-
-
-def render_running(moments: Iterable[RunningJob]) -> str:
-    """Return the running jobs, with empty bars.
-
-    See :func:`render_progress`.
-    """
-    bars, queues = [], set()
-    for moment in moments:
-        job = moment.job
-        overtakes = job.status is JobStatus.QUEUED and job.queue in queues
-        bars.append(_bar(job, overtakes=overtakes))
-        if job.status is JobStatus.QUEUED and job.queue is not None:
-            queues.add(job.queue)
-    return "".join(bars)
-
-
-def render_progress(moments: Iterable[RunningJob]) -> str:
-    """Return the progress of each job, which ``assets/page.js`` draws into the bars.
-
-    Separate from the bars, so that an update does not replace a button that is being pressed.
-    """
-    now: dict[str, tuple[int | None, str]] = {}
-    waiting: Counter[str | None] = Counter()
-    for moment in moments:
-        ahead = waiting[moment.job.queue]
-        waiting[moment.job.queue] += 1
-        now[moment.job.job_id] = _state(moment, ahead)
-    return f'<i data-progress="{escape(json.dumps(now))}"></i>'
-
-
-def render_previews(moments: Iterable[RunningJob]) -> str:
-    """Return the newest preview of each job as ``[address, text]``, for ``assets/page.js``.
-
-    Apart from the progress, which changes every second: a picture is sent once.
-    """
-    now = {moment.job.job_id: _preview(moment.preview) for moment in moments}
-    shown = {job_id: found for job_id, found in now.items() if any(found)}
-    return f'<i data-previews="{escape(json.dumps(shown))}"></i>'
-
-
-def _preview(preview: Preview) -> tuple[str, str]:
-    if not preview.jpeg:
-        return "", reword(preview.reason, PAGE_WORDS)
-    return f"data:image/jpeg;base64,{base64.b64encode(preview.jpeg).decode('ascii')}", ""
-
-
-def _state(moment: RunningJob, ahead: int) -> tuple[int | None, str]:
-    try:
-        return _percent(moment.job), _phase(moment, ahead)
-    except (TypeError, ValueError, OverflowError):  # NaN and infinities.
-        return None, STATUS_LABELS[moment.job.status]
-
-
-def _percent(job: Job) -> int | None:
-    fraction = job.progress.fraction if job.progress else None
-    return None if fraction is None else round(100 * fraction)
-
-
-@render_safely("div")
-def _bar(job: Job, *, overtakes: bool) -> str:
-    """Return a job's bar.
-
-    Args:
-        job: Which one.
-        overtakes: Whether it waits behind others of its queue.
-    """
-    about = escape(title(job))
-    stop = "" if job.status is JobStatus.CANCELING else button("cancel", "Cancel", job)
-    first = button("run-next", "Run next", job) if overtakes else ""
-    return (
-        f'<div class="tm-running" data-running="{escape(job.job_id)}">'
-        f'<div class="tm-row"><strong>{escape(title(job))}</strong>{first}{stop}</div>'
-        f'<div class="tm-bar tm-unknown" role="progressbar" aria-valuemin="0" '
-        f'aria-valuemax="100" aria-label="{about}"><span></span></div>'
-        f'<p class="tm-facts">{STATUS_LABELS[job.status]}</p>'
-        f'<div class="tm-preview" data-alt="{PREVIEW_TEXT}" hidden></div>'
-        '<p class="tm-about tm-no-preview" hidden></p>'
-        f'<p class="tm-about">{escape(f"{job.model} · {_seed(job)}")}</p></div>'
-    )
-
-
-def _phase(moment: RunningJob, ahead: int) -> str:
-    """Return what a job is doing.
-
-    Args:
-        moment: The job.
-        ahead: Jobs of its queue that come before it.
-    """
-    job, progress = moment.job, moment.job.progress
-    if job.status is JobStatus.QUEUED and job.queue is not None and ahead:
-        before = "1 job" if ahead == 1 else f"{ahead} jobs"
-        return f"{STATUS_LABELS[job.status]} · {before} before it"
-    says = _progress(progress) if progress else _message(job)
-    parts = [STATUS_LABELS[job.status], says]
-    if job.status is JobStatus.QUEUED and job.message == WAITING_MESSAGE:
-        parts = [f"{STATUS_LABELS[job.status]} for a worker"]
-    if moment.eta_s is not None and (progress is None or progress.download is None):
-        parts.append(f"about {_span(moment.eta_s)} left")
-    return " · ".join(part for part in [*parts, moment.trouble] if part)
-
-
-def _message(job: Job) -> str:
-    """Return a job's message; empty where it says no more than the status does."""
-    return "" if job.message == job.status.value else reword(job.message, PAGE_WORDS)
-
-
-def _progress(progress: Progress) -> str:
-    label = PHASE_LABELS.get(progress.phase, str(progress.phase))
-    if progress.download is not None:
-        return f"{label}: {progress.download}"
-    if progress.steps:
-        return f"{label}, step {progress.step} of {progress.steps}"
-    return f"{label}: {progress.note}" if progress.note else label
-
-
-def _span(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
 
 
 def render_selected(job: Job | None) -> str:

@@ -15,7 +15,9 @@ from typing import Any
 from tiomagic_domain.catalogue import ModelCard
 from tiomagic_domain.weights.formats import GROUPS, QUALITIES, read_quantization
 from tiomagic_local.footprint.architectures import find_component_name
-from tiomagic_local.runtime.memory_plan import BY_LAYERS, Demand, MemoryChoice, demand_of
+from tiomagic_local.memory.choosing import MemoryChoice
+from tiomagic_local.memory.demand import Demand, demand_of
+from tiomagic_local.memory.plans import BY_LAYERS
 
 SHARES = {"int8": 8 / 16, "fp8": 8 / 16, "q5_1": 6 / 16, "q4_1": 5 / 16, "nf4": 4.25 / 16}
 """The part of 16 bits that a number takes in a format, with its factors."""
