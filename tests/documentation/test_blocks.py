@@ -31,6 +31,7 @@ NOT_RUN = {
     "installs a tool",
     "opens the player of this machine",
     "it serves until Ctrl-C; tests/ui visits it with a browser",
+    "it serves until it is stopped; tests/server does",
     "a server and its client; tests/examples starts it and asks the same",
     "installs packages; CI does it with uv sync",
     "asks fal for money; tests/hosted does, a server of its own",

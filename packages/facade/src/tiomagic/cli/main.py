@@ -36,6 +36,7 @@ from tiomagic.cli.commands.rehearse import rehearse
 from tiomagic.cli.commands.rerun import rerun
 from tiomagic.cli.commands.run_next import run_next
 from tiomagic.cli.commands.schema import schema
+from tiomagic.cli.commands.serve import serve
 from tiomagic.cli.commands.sheet import sheet
 from tiomagic.cli.commands.status import status
 from tiomagic.cli.commands.tag import tag
@@ -50,7 +51,7 @@ SECTIONS: Final[Mapping[str, Sequence[Command]]] = {
     "Watch, find and keep jobs": (jobs, status, cancel, run_next, logs, tag, note, delete, export),
     "Work with finished videos": (open_, sheet, convert, inspect, mask),
     "Models and their weights": (models, schema, download, weights, rehearse),
-    "This installation": (doctor, worker, ui),
+    "This installation": (doctor, worker, ui, serve),
 }
 """The commands, by the heading that they are listed under."""
 

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Final
+from typing import Any, Final
 
+from tiomagic_domain.entry_points import find_entry_points
 from tiomagic_domain.errors import MissingDependencyError
 from tiomagic_domain.extras import missing_extra_error
 
 PURPOSES: Final[Mapping[str, str]] = MappingProxyType(
     {
         "media": "reading pictures and videos",
+        "serve": "the server",
         "ui": "the web page",
     }
 )
@@ -26,3 +28,19 @@ def part_missing_error(part: str, error: ImportError) -> MissingDependencyError:
         error: The import that failed.
     """
     return missing_extra_error(part, PURPOSES[part], module=error.name)
+
+
+def load_server() -> Any:
+    """Return the module that serves, ``tiomagic_server.serving``.
+
+    The server's package stands on this one, which therefore finds it as others find a plug-in.
+
+    Raises:
+        MissingDependencyError: when it is not installed.
+    """
+    for entry in find_entry_points("tiomagic.server"):
+        try:
+            return entry.load()
+        except ImportError as error:
+            raise part_missing_error("serve", error) from error
+    raise part_missing_error("serve", ImportError(name="tiomagic_server"))

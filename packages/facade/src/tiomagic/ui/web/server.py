@@ -33,12 +33,13 @@ STOP_TIMEOUT_S: Final = 10.0
 """Timeout of the shutdown, in seconds."""
 
 
-def listen(host: str, port: int | None) -> socket.socket:
+def listen(host: str, port: int | None, *, who: str = "the page") -> socket.socket:
     """Return a socket that listens.
 
     Args:
         host: An address, or a name of one.
         port: None for the first that is free from :data:`DEFAULT_PORT` on; 0 for any.
+        who: Listens, for the error.
 
     Raises:
         ConfigurationError: when there is no such address, or the port is taken.
@@ -58,7 +59,7 @@ def listen(host: str, port: int | None) -> socket.socket:
     taken = last is not None and last.errno == errno.EADDRINUSE
     advice = "; give another port, or none for the first that is free" if taken else ""
     raise ConfigurationError(
-        f"the page cannot listen on {where}: {last}{advice}", code=ErrorCode.NO_PORT
+        f"{who} cannot listen on {where}: {last}{advice}", code=ErrorCode.NO_PORT
     ) from last
 
 

@@ -1,0 +1,11 @@
+"""The server for clients of OpenAI's and OpenRouter's video API: ``tiomagic serve``.
+
+``access``       Who may ask for what: keys, host names, sizes and times of requests.
+``application``  The ASGI application over a ``TioMagic``: its routes and what guards them.
+``options``      How a server runs: address, processes, limits.
+``probes``       Health and readiness, for whatever watches the server.
+``serving``      Listens and runs the application, in one process or several.
+
+The server keeps nothing itself: jobs, keys and videos are where ``tm`` has them, so that any
+number of processes answer alike, and a restart loses nothing.
+"""

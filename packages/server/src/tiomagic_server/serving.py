@@ -1,0 +1,97 @@
+"""Listens and runs the application, in one process or several."""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+from collections.abc import Callable
+from typing import Any, Final
+
+import uvicorn
+from uvicorn.supervisors import Multiprocess
+
+from tiomagic.ui.web.origins import is_loopback
+from tiomagic.ui.web.server import listen
+from tiomagic_domain.codes import ErrorCode
+from tiomagic_domain.errors import ConfigurationError
+from tiomagic_server.application import OPTIONS_VARIABLE, connect, create_app
+from tiomagic_server.options import ServeOptions
+
+__all__ = ["ServeOptions", "serve"]
+
+STOP_TIMEOUT_S: Final = 10
+"""Seconds that open requests have to end when the server is stopped."""
+
+
+def serve(options: ServeOptions, started: Callable[[str], None]) -> None:
+    """Serve until SIGINT or SIGTERM. Jobs go on without the server.
+
+    Args:
+        options: How.
+        started: Called with the address once it listens.
+
+    Raises:
+        ConfigurationError: when other machines could reach it without a key, or the port is taken.
+    """
+    require_keys(options)
+    opened = listen(options.host, options.port, who="the server")
+    try:
+        started(_address(options.host, opened))
+        if options.workers > 1:
+            _run_processes(options, opened)
+        else:
+            _run_here(options, opened)
+    finally:
+        opened.close()
+
+
+def require_keys(options: ServeOptions) -> None:
+    """Raise if other machines could reach a server without a key."""
+    if not is_loopback(options.host):
+        raise ConfigurationError(
+            f"{options.host} can be reached by other machines, and there is no key: make one with "
+            "tiomagic serve keys add NAME, or stay on 127.0.0.1",
+            code=ErrorCode.NO_LOGIN,
+        )
+
+
+def configure(application: Any, **more: Any) -> uvicorn.Config:
+    """Return how uvicorn runs an application here."""
+    # The server logs to our logger, and must not configure logging itself.
+    logging.getLogger("uvicorn").addHandler(logging.NullHandler())
+    return uvicorn.Config(
+        application,
+        log_config=None,
+        access_log=False,
+        lifespan="on",
+        # The client is the connected peer: headers must not override its address.
+        proxy_headers=False,
+        server_header=False,
+        timeout_graceful_shutdown=STOP_TIMEOUT_S,
+        **more,
+    )
+
+
+def _run_here(options: ServeOptions, opened: socket.socket) -> None:
+    tm = connect(options)
+    try:
+        uvicorn.Server(configure(create_app(tm, options))).run(sockets=[opened])
+    finally:
+        tm.close()
+
+
+def _run_processes(options: ServeOptions, opened: socket.socket) -> None:
+    os.environ[OPTIONS_VARIABLE] = options.to_json()
+    config = configure(
+        "tiomagic_server.application:create_from_environment",
+        factory=True,
+        workers=options.workers,
+    )
+    Multiprocess(config, sockets=[opened]).run()
+
+
+def _address(host: str, opened: socket.socket) -> str:
+    name = "localhost" if host in {"0.0.0.0", "::", ""} else host  # noqa: S104 - looked for, not used
+    port = opened.getsockname()[1]
+    return f"http://[{name}]:{port}" if ":" in name else f"http://{name}:{port}"
