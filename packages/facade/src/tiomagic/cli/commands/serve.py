@@ -43,7 +43,7 @@ def serve(
     provider: o.Provider = None,
     debug: o.Debug = False,
 ) -> None:
-    """Serve the video clients of OpenAI and OpenRouter from your models.
+    """Answer video clients of OpenAI and OpenRouter.
 
     Runs until Ctrl-C or SIGTERM. Jobs go on without it, and it finds them when it is started again.
     """
