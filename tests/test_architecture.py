@@ -34,13 +34,16 @@ LIGHT = (
     "tiomagic_media",
     "tiomagic_local.provider",
     "tiomagic_modal",
+    "tiomagic_ray",
+    "tiomagic_ray.plugin",
+    "tiomagic_ray.provider",
     "tiomagic_storage",
 )
 """Modules that are imported before anybody asks for a video."""
 
 HEAVY = {
     *("torch", "diffusers", "transformers", "accelerate", "modal", "sqlalchemy", "alembic"),
-    *("numpy", "PIL", "av", "gradio", "onnxruntime", "pytest", "fal_client", "httpx"),
+    *("numpy", "PIL", "av", "gradio", "onnxruntime", "pytest", "fal_client", "httpx", "ray"),
 }
 """What a light module must not load."""
 

@@ -25,6 +25,7 @@ SETTINGS = {
     "hf_token": ("HF_TOKEN", WORDS, None),
     "api_key": ("TIOMAGIC_API_KEY", WORDS, None),
     "modal_token_id": ("MODAL_TOKEN_ID", WORDS, None),
+    "address": ("RAY_ADDRESS", WORDS, "auto"),
     "timeout": ("TIOMAGIC_TIMEOUT", SECONDS, 1800),
     "scaledown_window": ("TIOMAGIC_SCALEDOWN_WINDOW", SECONDS, 900),
     "allow_private_media": ("TIOMAGIC_ALLOW_PRIVATE_MEDIA", st.booleans(), False),

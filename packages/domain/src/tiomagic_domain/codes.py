@@ -157,6 +157,16 @@ class ErrorCode(StrEnum):
     GATED_MODEL = "gated_model", "the weights need a licence that was not accepted"
     WORKER = "worker", "an error in the container, of no other kind"
 
+    # A Ray cluster.
+    NO_CLUSTER = "no_cluster", "no Ray cluster answers at the address"
+    CLUSTER_TOKEN = (
+        "cluster_token",
+        "the Ray cluster wants a token, or refuses the one it was given",
+    )
+    CLUSTER_VERSIONS = "cluster_versions", "the Ray cluster has another version of Ray or Python"
+    NO_SUCH_GPU = "no_such_gpu", "no machine of the Ray cluster has the GPU that is asked for"
+    NOT_INSTALLED_THERE = "not_installed_there", "a machine of the Ray cluster lacks tiomagic"
+
     # The web page.
     BAD_LOGIN = "bad_login", "the login of the page is not legal"
     NO_LOGIN = "no_login", "a page for other machines needs a login"

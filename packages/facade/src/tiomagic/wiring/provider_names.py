@@ -17,6 +17,7 @@ BUILT_IN_PROVIDERS: Final = MappingProxyType(
         "local": "running models on this machine",
         "modal": "running models on Modal",
         "fal": "running models at fal",
+        "ray": "running models on a Ray cluster",
     }
 )
 """What each is for, by name. The extra of ``x`` is ``x``."""
@@ -25,6 +26,7 @@ PLUGIN_MODULES: Final = MappingProxyType(
         "local": "tiomagic_local.plugin",
         "modal": "tiomagic_modal.plugin",
         "fal": "tiomagic_hosted.plugins.fal",
+        "ray": "tiomagic_ray.plugin",
     }
 )
 """The module of each that has its plug-in."""

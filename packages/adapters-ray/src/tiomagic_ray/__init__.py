@@ -1,0 +1,11 @@
+"""The engines of tiomagic on the machines of a Ray cluster.
+
+``constants``  Names shared by the caller and the cluster.
+``options``    Settings of the Ray provider: the cluster's address, its token, the GPU.
+``placement``  What a job needs of the cluster: GPUs of a kind, or CPUs.
+``plugin``     The provider ``ray`` before it is built: its settings, what it can run.
+``provider``   The port ``Provider`` for Ray.
+
+A worker on the cluster is a local GPU somewhere else: it runs the same engines as the local
+provider does. Importing this package does not import Ray.
+"""

@@ -1,0 +1,80 @@
+"""Settings of the Ray provider: the cluster's address, its token, the GPU, the idle time."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import Final
+
+from tiomagic_domain.errors import ConfigurationError
+from tiomagic_domain.plugins import ProviderSettings
+from tiomagic_ray.placement import Placement, parse_gpu
+
+HOST_AND_PORT: Final = re.compile(r"(ray://)?(\[[0-9a-fA-F:.]+\]|[^\s:/@]+):([0-9]{1,5})")
+AUTO: Final = "auto"
+"""The cluster that this machine belongs to, or that Ray's own ``RAY_ADDRESS`` names."""
+DASHBOARD: Final = re.compile(r"https?://")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RayOptions:
+    """Settings of the Ray provider."""
+
+    address: str = AUTO
+    """``auto``, ``ray://host:10001`` from outside of the cluster, or ``host:6379`` from within."""
+    token: str | None = field(default=None, repr=False)
+    """The cluster's token; None for the one that Ray's own tools have stored."""
+    gpu: str | None = None
+    """A kind of GPU, as Ray calls it, such as ``H100`` or ``A100:2``; None for any."""
+    device: str | None = None
+    """``cpu`` for a run without a GPU; None for a GPU where there are some."""
+    worker_idle_s: int = 300
+    """Seconds that a worker keeps its model, and its GPU, in case another job comes."""
+
+    def check(self) -> None:
+        """Check what can be checked without a cluster.
+
+        Raises:
+            ConfigurationError: when the address or the GPU is not legal.
+        """
+        if DASHBOARD.match(self.address):
+            raise ConfigurationError(
+                f"address={self.address!r} is the one of Ray's dashboard, where no model can be "
+                "kept loaded: give ray://<the same host>:10001",
+                details={"setting": "address", "given": self.address},
+            )
+        if self.address != AUTO and self.endpoint is None:
+            raise ConfigurationError(
+                f"address={self.address!r} is no address of a Ray cluster: give 'auto', "
+                "'ray://host:10001' or 'host:6379'",
+                details={"setting": "address", "given": self.address, "nearest": AUTO},
+            )
+        if self.gpu is not None:
+            parse_gpu(self.gpu)
+
+    @property
+    def endpoint(self) -> tuple[str, int] | None:
+        """Host and port of the address; None for ``auto``, and where it has none."""
+        found = HOST_AND_PORT.fullmatch(self.address)
+        if found is None or not 0 < int(found[3]) < 65536:
+            return None
+        return found[2].strip("[]"), int(found[3])
+
+    def place(self, *, needs_gpu: bool) -> Placement:
+        """Return what a job asks the cluster for.
+
+        Args:
+            needs_gpu: True for a model that a CPU cannot run in reasonable time.
+        """
+        return Placement.of(gpu=self.gpu, device=self.device, needs_gpu=needs_gpu)
+
+
+def read_options(settings: ProviderSettings) -> RayOptions:
+    """Return what the settings say about the cluster."""
+    return RayOptions(
+        address=settings["address"],
+        token=settings["ray_token"],
+        gpu=settings["gpu"],
+        device=settings["device"],
+        worker_idle_s=settings["worker_idle_s"],
+    )
