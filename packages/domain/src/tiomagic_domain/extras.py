@@ -13,8 +13,8 @@ from tiomagic_domain.errors import MissingDependencyError
 
 INSTALL_COMMAND: Final = (
     "pip install ./packages/domain ./packages/media ./packages/storage ./packages/adapters-local "
-    "./packages/adapters-modal ./packages/adapters-hosted ./packages/adapters-ray ./packages/server "
-    "'./packages/facade[{extra}]'"
+    "./packages/adapters-modal ./packages/adapters-hosted ./packages/adapters-ray "
+    "./packages/server './packages/facade[{extra}]'"
 )
 """The command, to be run in a copy of tiomagic's repository."""
 
