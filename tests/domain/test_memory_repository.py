@@ -3,6 +3,7 @@
 import pytest
 
 from tiomagic_domain.testing import (
+    CostKeepingContract,
     DeviceLocksContract,
     FakeClock,
     FakeDeviceLocks,
@@ -16,6 +17,12 @@ from tiomagic_domain.testing.outputs import FakeOutputStore, OutputStoreContract
 
 
 class TestMemoryJobRepository(JobRepositoryContract):
+    @pytest.fixture
+    def repository(self) -> MemoryJobRepository:
+        return MemoryJobRepository()
+
+
+class TestMemoryCosts(CostKeepingContract):
     @pytest.fixture
     def repository(self) -> MemoryJobRepository:
         return MemoryJobRepository()

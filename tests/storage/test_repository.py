@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tiomagic_domain.testing import JobRepositoryContract, LeasesContract
+from tiomagic_domain.testing import CostKeepingContract, JobRepositoryContract, LeasesContract
 from tiomagic_storage import SqlJobRepository, SqlLeases, open_repository
 
 
@@ -23,6 +23,18 @@ class TestSqlite(JobRepositoryContract):
 
 
 class TestPostgresql(JobRepositoryContract):
+    @pytest.fixture
+    def repository(self, postgresql_repository: SqlJobRepository) -> SqlJobRepository:
+        return postgresql_repository
+
+
+class TestSqliteCosts(CostKeepingContract):
+    @pytest.fixture
+    def repository(self, sqlite_repository: SqlJobRepository) -> SqlJobRepository:
+        return sqlite_repository
+
+
+class TestPostgresqlCosts(CostKeepingContract):
     @pytest.fixture
     def repository(self, postgresql_repository: SqlJobRepository) -> SqlJobRepository:
         return postgresql_repository

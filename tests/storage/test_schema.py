@@ -16,17 +16,21 @@ from tests.storage.postgresql import create_database
 
 from tiomagic_domain.errors import ConfigurationError, ProcessingError
 from tiomagic_domain.jobs.job import JobQuery, JobStatus
+from tiomagic_domain.money.amounts import Money
+from tiomagic_domain.money.budgets import Budget, BudgetPeriod
+from tiomagic_domain.money.sums import CostGroup, CostQuery
 from tiomagic_domain.testing.repository import NOON, make_job
 from tiomagic_storage import open_repository
 from tiomagic_storage.database import schema
 from tiomagic_storage.database.engine import build_database
+from tiomagic_storage.database.exclusive import hold_exclusively
 from tiomagic_storage.database.tables import VERSION_TABLE, jobs, metadata
 
 NEXT = '''
 """A revision of a later version."""
 import sqlalchemy as sa
 from alembic import op
-revision, down_revision = "0006", "0005"
+revision, down_revision = "0007", "0006"
 def upgrade():
     op.add_column("tiomagic_jobs", sa.Column("extra", sa.Text))
 '''
@@ -61,12 +65,16 @@ def later_migrations(tmp_path: Path) -> Path:
     """The migrations of a version after this one."""
     folder = tmp_path / "migrations"
     shutil.copytree(schema.MIGRATIONS, folder, ignore=shutil.ignore_patterns("__pycache__"))
-    (folder / "versions" / "v0005_extra.py").write_text(NEXT)
+    (folder / "versions" / "v0007_extra.py").write_text(NEXT)
     return folder
 
 
+def exclusively(connection):
+    return hold_exclusively(connection, schema._ADVISORY_LOCK)
+
+
 def migrate(database, migrations=schema.MIGRATIONS):
-    with database.engine.connect() as connection, schema._hold_exclusively(connection):
+    with database.engine.connect() as connection, exclusively(connection):
         schema.upgrade(connection, database.location, migrations)
 
 
@@ -151,7 +159,7 @@ def restore(database, dump: Path) -> None:
             connection.executescript(dump.read_text())
         return
     # The dump is SQLite's: the tables come from the migrations of that time, the rows from it.
-    with database.engine.connect() as connection, schema._hold_exclusively(connection):
+    with database.engine.connect() as connection, exclusively(connection):
         schema.upgrade(connection, database.location, revision=dump.stem)
     rows = re.findall(
         r'^INSERT INTO "tiomagic_jobs" .*?\);$', dump.read_text(), re.MULTILINE | re.DOTALL
@@ -195,6 +203,21 @@ def test_a_database_of_a_released_version_is_opened(database, dump):
     repository.close()
 
 
+def test_the_costs_of_older_jobs_are_summed(database):
+    """What the runs of an older version are known to have cost counts, in sums and budgets."""
+    restore(database, RELEASED / "0005.sql")
+    repository = open_repository(database.engine.url.render_as_string(hide_password=False))
+    found = repository.sum_costs(CostQuery(by=CostGroup.PROVIDER))
+    assert [(one.group, str(one.spent), one.spent_jobs) for one in found] == [
+        ("modal", "0.75 USD", 1)
+    ]
+    month = Budget(period=BudgetPeriod.MONTH, limit=Money.of(1))
+    facts = {"estimate": {"amount": 0.5, "currency": "USD"}}
+    with pytest.raises(ConfigurationError, match=r"0\.25 USD are left this month"):
+        repository.add_within(make_job(facts=facts), [month])
+    repository.close()
+
+
 def test_a_database_that_is_behind_is_moved(database):
     """A database from before the first revision is brought up to date, and then used."""
     with database.engine.connect() as connection:
@@ -212,7 +235,7 @@ def test_a_newer_database_is_refused(sqlite_url, later_migrations):
     migrate(repository._database, later_migrations)
     assert repository.get("kept").job_id == "kept"
     repository.close()
-    with pytest.raises(ConfigurationError, match=r"'0005'.*newer version") as caught:
+    with pytest.raises(ConfigurationError, match=r"'0006'.*newer version") as caught:
         open_repository(sqlite_url)
     assert caught.value.code == "database_newer"
 
@@ -221,7 +244,7 @@ def test_a_migration_happens_whole_or_not_at_all(database, later_migrations):
     """A migration that breaks in the middle leaves the schema as it was."""
     schema.ensure_current(database)
     before = describe_tables(database)
-    (later_migrations / "versions" / "v0005_extra.py").write_text(BROKEN)
+    (later_migrations / "versions" / "v0007_extra.py").write_text(BROKEN)
     with pytest.raises(OSError, match="the lights went out"):
         migrate(database, later_migrations)
     assert describe_tables(database) == before

@@ -10,8 +10,11 @@ from multiprocessing.synchronize import Barrier
 from pathlib import Path
 from typing import Any, cast
 
-from tiomagic_domain.errors import StaleJobError
+from tiomagic_domain.errors import ConfigurationError, StaleJobError
 from tiomagic_domain.jobs.job import Job, JobQuery, JobStatus
+from tiomagic_domain.money.amounts import Money
+from tiomagic_domain.money.budgets import Budget, BudgetPeriod
+from tiomagic_domain.money.estimate import Estimate
 from tiomagic_domain.ports.job_repository import JobRepository
 from tiomagic_domain.ports.provider import Capabilities, Provider, Report
 from tiomagic_domain.testing import FakeClock, FakeMediaReader
@@ -191,4 +194,27 @@ def recover(barrier: Barrier, number: int, url: str, folder: Path) -> None:
     changed = generation.recover()
     (folder / f"changed-{number}").write_text(str(len(changed)))
     assert all(job.status is JobStatus.COMPLETED for job in repository.list(JobQuery(limit=None)))
+    repository.close()
+
+
+def submit_within_budget(barrier: Barrier, number: int, url: str, jobs: int, cents: int) -> None:
+    """Store as many jobs as a budget of 10 has room for, as fast as possible.
+
+    Each is expected to cost another amount; every third one is then over, and has cost less.
+    """
+    repository = open_repository(url)
+    budget = Budget(period=BudgetPeriod.DAY, limit=Money.of(10))
+    barrier.wait(BARRIER_TIMEOUT_S)
+    for index in range(jobs):
+        most = (cents + 7 * (number + index) % 50) / 100
+        facts = {"estimate": Estimate(amount=most / 2, high=most).to_dict()}
+        job = make_job(job_id=f"{number}-{index:04}", facts=facts)
+        try:
+            repository.add_within(job, [budget])
+        except ConfigurationError:
+            continue
+        if index % 3 == 0:
+            cost = {"cost": {"amount": most / 3, "currency": "USD", "per": "run"}}
+            over = job.to(JobStatus.FAILED, at=NOON, facts={**facts, **cost})
+            repository.save(over)
     repository.close()

@@ -15,7 +15,7 @@
 ``lifecycle``    Changes of stored jobs: from a provider's report to the saved record, by
                  compare-and-swap.
 ``media``        Types for pictures, videos and clips: ``Media``, ``Clip``, without decoding.
-``money``        What a run is expected to cost, before it runs.
+``money``        What runs are expected to cost, what they cost, and budgets.
 ``plugins``      What a package brings with its provider: settings, checks, commands.
 ``ports``        The ports: what adapters implement, one module a port.
 ``preflight``    Preflight: what a run would take, whether it can work, and what would work in

@@ -60,6 +60,7 @@ class ErrorCode(StrEnum):
     JOB_NOT_OVER = "job_not_over", "the job still runs"
     JOB_NOT_WAITING = "job_not_waiting", "the job does not wait in a queue of this job store"
     DOES_NOT_FIT = "does_not_fit", "the run cannot work here; `details` says what would"
+    OVER_BUDGET = "over_budget", "the run may cost more than `max_cost` or a budget allows"
     KEY_REUSED = "key_reused", "an idempotency key was used for another call"
     KEY_TAKEN = "key_taken", "a stored job has this idempotency key"
     NOT_LOST = "not_lost", "the run of a job that was canceled as lost was seen just now"

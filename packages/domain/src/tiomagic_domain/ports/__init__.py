@@ -1,6 +1,7 @@
 """The ports: what adapters implement, one module a port.
 
 ``clock``           Port: time.
+``cost_keeping``    Port: what a job repository does about money, budgets and sums of costs.
 ``device_locks``    Port: device locks, which the operating system releases when a process dies.
 ``image_to_video``  Feature port: image to video, a video that begins with a picture.
 ``interpolate``     Feature port: interpolation, the frames between a first and a last picture.
@@ -30,6 +31,7 @@
 """
 
 from tiomagic_domain.ports.clock import Clock
+from tiomagic_domain.ports.cost_keeping import KeepsCosts
 from tiomagic_domain.ports.device_locks import DeviceLocks, SystemLock
 from tiomagic_domain.ports.image_to_video import ImageToVideo
 from tiomagic_domain.ports.interpolate import Interpolate
@@ -75,6 +77,7 @@ __all__ = [
     "Interpolate",
     "JobRepository",
     "JoinedVideo",
+    "KeepsCosts",
     "LabelledVideo",
     "Launcher",
     "Lease",

@@ -8,6 +8,7 @@ port                            fake                         contract
 ``Clock``                       ``FakeClock``                ``ClockContract``
 ``DeviceLocks``                 ``FakeDeviceLocks``          ``DeviceLocksContract``
 ``JobRepository``               ``MemoryJobRepository``      ``JobRepositoryContract``
+``KeepsCosts``                  ``MemoryJobRepository``      ``CostKeepingContract``
 ``Launcher``                    ``FakeLauncher``
 ``Leases``                      ``MemoryLeases``             ``LeasesContract``
 ``MaskReader``                  ``FakeMaskReader``           ``MaskReaderContract``
@@ -64,6 +65,9 @@ pytest.register_assert_rewrite(*(f"{__name__}.{module}" for module in ("contract
 
 from tiomagic_domain.testing.clock import FakeClock  # noqa: E402
 from tiomagic_domain.testing.contracts.clock import ClockContract  # noqa: E402
+from tiomagic_domain.testing.contracts.cost_keeping import (  # noqa: E402
+    CostKeepingContract,
+)
 from tiomagic_domain.testing.contracts.device_locks import (  # noqa: E402
     DeviceLocksContract,
 )
@@ -113,6 +117,7 @@ __all__ = [
     "BlockingProviderContract",
     "CancelAt",
     "ClockContract",
+    "CostKeepingContract",
     "DeviceLocksContract",
     "FakeClock",
     "FakeDeviceLocks",

@@ -5,15 +5,21 @@ from __future__ import annotations
 import json
 import threading
 import uuid
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 from tiomagic_domain.codes import ErrorCode
 from tiomagic_domain.errors import ProcessingError, ResourceNotFoundError, StaleJobError
 from tiomagic_domain.features import Feature
 from tiomagic_domain.jobs.job import Job, JobQuery
+from tiomagic_domain.money.amounts import Money
+from tiomagic_domain.money.budgets import Budget
+from tiomagic_domain.money.charges import Charge, find_charge
+from tiomagic_domain.money.sums import CostGroup, CostQuery, CostSum
+from tiomagic_domain.ports.cost_keeping import KeepsCosts
 
 NOON = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 """The default creation time of ``make_job``."""
@@ -34,7 +40,7 @@ def make_job(*, prompt: str = "a fox runs", **fields: Any) -> Job:
     return Job(**(given | fields))
 
 
-class MemoryJobRepository:
+class MemoryJobRepository(KeepsCosts):
     """Keeps jobs in a dict. Thread-safe, and gone with the process.
 
     Attributes:
@@ -43,12 +49,22 @@ class MemoryJobRepository:
 
     def __init__(self) -> None:
         self.jobs: dict[str, Job] = {}
+        self._deleted: list[Job] = []
         self._lock = threading.Lock()
 
     def add(self, job: Job) -> None:
         """Store a new job."""
-        stored = _frozen(job)
+        self.add_within(job, ())
+
+    def add_within(self, job: Job, budgets: Sequence[Budget]) -> None:
+        """Store a new job, if it fits into the budgets of its currency."""
+        stored, charge = _frozen(job), find_charge(job)
         with self._lock:
+            for budget in budgets:
+                if charge is not None and charge.money.currency == budget.limit.currency:
+                    days = self._sum_days(charge.money.currency)
+                    taken = budget.sum_charges(days, job.creation_time)
+                    budget.require_room(charge.money, taken)
             if job.job_id in self.jobs:
                 raise ProcessingError(f"job {job.job_id!r} is stored already")
             key = job.idempotency_key
@@ -96,12 +112,69 @@ class MemoryJobRepository:
         """Delete a job."""
         with self._lock:
             self._find(job_id)
-            del self.jobs[job_id]
+            self._deleted.append(self.jobs.pop(job_id))
+
+    def _sum_days(self, currency: str) -> dict[date, int]:
+        days: Counter[date] = Counter()
+        for job in (*self.jobs.values(), *self._deleted):
+            charge = find_charge(job)
+            if charge is not None and charge.money.currency == currency:
+                days[job.creation_time.astimezone(UTC).date()] += charge.money.micros
+        return days
+
+    def sum_costs(self, query: CostQuery) -> Sequence[CostSum]:
+        """Return the sums of the charges of stored jobs."""
+        with self._lock:
+            jobs = [job for job in self.jobs.values() if _is_summed(job, query)]
+        found: dict[tuple[str, str], list[Charge]] = {}
+        for job in jobs:
+            charge = find_charge(job)
+            if charge is None:
+                continue
+            for group in _list_groups(job, query.by):
+                found.setdefault((group, charge.money.currency), []).append(charge)
+        return [_add_up(group, found[group]) for group in sorted(found)]
 
     def _find(self, job_id: str) -> Job:
         if job_id not in self.jobs:
             raise ResourceNotFoundError(f"there is no job {job_id!r}")
         return self.jobs[job_id]
+
+
+def _is_summed(job: Job, query: CostQuery) -> bool:
+    same = JobQuery(
+        model=query.model,
+        provider=query.provider,
+        tag=query.tag,
+        since=query.since,
+        until=query.until,
+    )
+    return _matches(job, same)
+
+
+def _list_groups(job: Job, by: CostGroup) -> tuple[str, ...]:
+    day = job.creation_time.astimezone(UTC).date().isoformat()
+    groups: dict[CostGroup, tuple[str, ...]] = {
+        CostGroup.DAY: (day,),
+        CostGroup.MODEL: (job.model,),
+        CostGroup.PROVIDER: (job.provider,),
+        CostGroup.TAG: job.tags or ("",),
+    }
+    return groups[by]
+
+
+def _add_up(group: tuple[str, str], charges: Sequence[Charge]) -> CostSum:
+    real = [charge.money.micros for charge in charges if charge.is_real]
+    others = [charge.money.micros for charge in charges if not charge.is_real]
+    name, currency = group
+    return CostSum(
+        group=name,
+        currency=currency,
+        spent=Money(micros=sum(real), currency=currency),
+        expected=Money(micros=sum(others), currency=currency),
+        spent_jobs=len(real),
+        expected_jobs=len(others),
+    )
 
 
 def _age(job: Job) -> tuple[datetime, str]:

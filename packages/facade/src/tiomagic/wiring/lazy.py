@@ -7,9 +7,10 @@ database library, although the use cases are built with a repository.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from tiomagic_domain.ports.cost_keeping import KeepsCosts
 from tiomagic_domain.ports.leases import KeepsLeases
 
 if TYPE_CHECKING:
@@ -18,11 +19,13 @@ if TYPE_CHECKING:
     from tiomagic_domain.errors import TioMagicError
     from tiomagic_domain.jobs.job import Job, JobQuery
     from tiomagic_domain.media import Media, MediaKind
+    from tiomagic_domain.money.budgets import Budget
+    from tiomagic_domain.money.sums import CostQuery, CostSum
     from tiomagic_domain.ports import Lease, Leases
     from tiomagic_storage import SqlJobRepository
 
 
-class LazyRepository(KeepsLeases):
+class LazyRepository(KeepsLeases, KeepsCosts):
     """The port ``JobRepository``, opened at its first use. Thread-safe.
 
     Args:
@@ -42,6 +45,14 @@ class LazyRepository(KeepsLeases):
     def add(self, job: Job) -> None:
         """Store a new job durably; see the port."""
         self._repository().add(job)
+
+    def add_within(self, job: Job, budgets: Sequence[Budget]) -> None:
+        """Store a new job durably, if it fits into every budget; see the port."""
+        self._repository().add_within(job, budgets)
+
+    def sum_costs(self, query: CostQuery) -> Sequence[CostSum]:
+        """Return the sums of the charges of stored jobs; see the port."""
+        return self._repository().sum_costs(query)
 
     def get(self, job_id: str) -> Job:
         """Return the newest stored state of a job; see the port."""

@@ -7,20 +7,20 @@ same schema.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
-from sqlalchemy import Connection, func, inspect, select, text
+from sqlalchemy import Connection, inspect, text
 
 from tiomagic_domain.codes import ErrorCode
 from tiomagic_domain.errors import ConfigurationError
 from tiomagic_storage.database import search_index
 from tiomagic_storage.database.engine import Database
 from tiomagic_storage.database.errors import translate_database_errors
+from tiomagic_storage.database.exclusive import hold_exclusively
+from tiomagic_storage.database.spending import create_spending_triggers
 from tiomagic_storage.database.tables import VERSION_TABLE, metadata
 
-NEWEST_REVISION = "0005"
+NEWEST_REVISION = "0006"
 """The newest revision. A test compares it with the files of ``migrations/versions``."""
 
 MIGRATIONS = Path(__file__).parents[1] / "migrations"
@@ -44,7 +44,7 @@ def ensure_current(database: Database) -> None:
             _use_wal(connection)
         if _read_revision(connection) == NEWEST_REVISION:
             return
-        with _hold_exclusively(connection):
+        with hold_exclusively(connection, _ADVISORY_LOCK):
             # Another process may have migrated it while this one waited for the lock.
             found = _read_revision(connection)
             if found is None:
@@ -109,6 +109,7 @@ def _read_revision(connection: Connection) -> str | None:
 def _create_tables(connection: Connection) -> None:
     metadata.create_all(connection, checkfirst=False)
     search_index.create_search_index(connection)
+    create_spending_triggers(connection)
     # Alembic's own table, created as Alembic does, so that Alembic need not be imported.
     connection.execute(
         text(
@@ -120,19 +121,3 @@ def _create_tables(connection: Connection) -> None:
         text(f"INSERT INTO {VERSION_TABLE} (version_num) VALUES (:head)"),  # noqa: S608
         {"head": NEWEST_REVISION},
     )
-
-
-@contextmanager
-def _hold_exclusively(connection: Connection) -> Iterator[None]:
-    """Lock out other processes, and commit all of the block or nothing."""
-    if connection.dialect.name == "sqlite":
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
-    else:
-        connection.exec_driver_sql("BEGIN")
-        connection.execute(select(func.pg_advisory_xact_lock(_ADVISORY_LOCK)))
-    try:
-        yield
-    except BaseException:
-        connection.exec_driver_sql("ROLLBACK")
-        raise
-    connection.exec_driver_sql("COMMIT")

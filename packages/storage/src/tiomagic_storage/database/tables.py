@@ -11,12 +11,13 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Column, Index, Integer, MetaData, String, Table, Text
+from sqlalchemy import BigInteger, Column, Index, Integer, MetaData, String, Table, Text
 
 from tiomagic_domain.errors import ProcessingError
 from tiomagic_domain.features import Feature
 from tiomagic_domain.jobs.choices import Choices
 from tiomagic_domain.jobs.job import Job, JobStatus
+from tiomagic_domain.money.charges import find_charge
 from tiomagic_domain.progress import Progress
 
 VERSION_TABLE = "tiomagic_schema"
@@ -63,6 +64,10 @@ jobs: Table = Table(
     Column("chosen", Text),
     # The negative of the priority, so that a plain index has the order of a queue.
     Column("queue_rank", Integer, nullable=False, server_default="0"),
+    # What the job counts for, in millionths of the currency: its cost, or else its estimate.
+    Column("charge", BigInteger, nullable=False, server_default="0"),
+    Column("currency", _BYTEWISE, nullable=False, server_default=""),
+    Column("charge_is_real", Integer, nullable=False, server_default="0"),
     # One index a filter, each in the order of the listing: the newest 50 of any filter are read
     # from the index's end without sorting, however many jobs there are.
     Index("tiomagic_jobs_by_time", "creation_time"),
@@ -87,6 +92,16 @@ tags: Table = Table(
     Column("creation_time", _BYTEWISE, primary_key=True),
     Column("job_id", _BYTEWISE, primary_key=True),
     Index("tiomagic_tags_by_job", "job_id"),
+)
+
+# The charges of a day's jobs, added up by triggers (see ``spending.py``): a budget is read in a few
+# rows, however many jobs there are. A deleted job stays in the sum: its money is spent.
+spending: Table = Table(
+    "tiomagic_spending",
+    metadata,
+    Column("day", _BYTEWISE, primary_key=True),
+    Column("currency", _BYTEWISE, primary_key=True),
+    Column("charge", BigInteger, nullable=False),
 )
 
 leases: Table = Table(
@@ -120,6 +135,7 @@ def to_row(job: Job) -> dict[str, Any]:
     Raises:
         ProcessingError: when its arguments or facts are not plain data.
     """
+    charge = find_charge(job)
     return {
         "job_id": job.job_id,
         "version": job.version,
@@ -149,6 +165,9 @@ def to_row(job: Job) -> dict[str, Any]:
         "idempotency_key": job.idempotency_key,
         "chosen": None if job.chosen is None else _dump_json(job, job.chosen.to_dict()),
         "queue_rank": -job.priority,
+        "charge": 0 if charge is None else charge.money.micros,
+        "currency": "" if charge is None else escape_text(charge.money.currency),
+        "charge_is_real": int(charge is not None and charge.is_real),
     }
 
 

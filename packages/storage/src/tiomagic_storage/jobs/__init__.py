@@ -1,5 +1,6 @@
 """Jobs and leases over SQL.
 
+``costs``        Budgets and sums of costs in SQL.
 ``filters``      Translates a query for jobs into SQL.
 ``leases``       The leases over a SQL database.
 ``repository``   The job repository over a SQL database.

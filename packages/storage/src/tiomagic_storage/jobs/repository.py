@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Self
 
@@ -13,11 +13,15 @@ from sqlalchemy.exc import IntegrityError
 from tiomagic_domain.codes import ErrorCode
 from tiomagic_domain.errors import ProcessingError, ResourceNotFoundError, StaleJobError
 from tiomagic_domain.jobs.job import Job, JobQuery
+from tiomagic_domain.money.budgets import Budget
+from tiomagic_domain.money.sums import CostQuery, CostSum
+from tiomagic_domain.ports.cost_keeping import KeepsCosts
 from tiomagic_domain.ports.leases import KeepsLeases
 from tiomagic_storage.database.engine import Database, build_database
 from tiomagic_storage.database.schema import ensure_current
 from tiomagic_storage.database.search_index import select_candidates
 from tiomagic_storage.database.tables import from_row, jobs, to_row
+from tiomagic_storage.jobs.costs import insert_within, read_costs
 from tiomagic_storage.jobs.filters import count_jobs, select_jobs
 from tiomagic_storage.jobs.leases import SqlLeases
 from tiomagic_storage.jobs.video_paths import VideoPaths
@@ -25,7 +29,7 @@ from tiomagic_storage.jobs.video_paths import VideoPaths
 _LOG = logging.getLogger("tiomagic.storage")
 
 
-class SqlJobRepository(KeepsLeases):
+class SqlJobRepository(KeepsLeases, KeepsCosts):
     """Keeps jobs in SQLite or PostgreSQL.
 
     Thread-safe. Several processes may each open the same database, and a forked child may use its
@@ -77,9 +81,27 @@ class SqlJobRepository(KeepsLeases):
             ProcessingError: when a job with this id is stored already, or the store cannot write.
         """
         row = self._to_row(job)
+        self._insert(job, lambda connection: connection.execute(insert(jobs), row))
+
+    def add_within(self, job: Job, budgets: Sequence[Budget]) -> None:
+        """Store a new job durably, if its charge fits into every budget; see the port.
+
+        Raises:
+            ConfigurationError: with the code ``over_budget``; nothing was stored.
+            ProcessingError: as ``add``.
+        """
+        row = self._to_row(job)
+        self._insert(job, lambda connection: insert_within(connection, job, row, budgets))
+
+    def sum_costs(self, query: CostQuery) -> Sequence[CostSum]:
+        """Return the sums of the charges of stored jobs; see the port."""
+        with self._database.connection() as connection:
+            return read_costs(connection, query)
+
+    def _insert(self, job: Job, write: Callable[[Connection], object]) -> None:
         with self._database.connection() as connection:
             try:
-                connection.execute(insert(jobs), row)
+                write(connection)
             except IntegrityError as error:
                 if self._is_key_taken(connection, job.idempotency_key):
                     raise ProcessingError(

@@ -1,6 +1,7 @@
 """What every adapter of a port keeps, as classes of tests with abstract fixtures.
 
 ``clock``           What every clock does.
+``cost_keeping``    What every job repository does that holds budgets and sums costs.
 ``device_locks``    What every maker of device locks does.
 ``features``        What every model engine does, one class a feature port.
 ``job_queues``      The contract of the order in which a job repository lists the jobs of a queue.
