@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from tiomagic_domain.catalogue import ModelCard
+from tiomagic_domain.preflight.speeds import gpu_flops
 from tiomagic_domain.quantities import GIB
 from tiomagic_local.footprint.estimates import find_estimate
 from tiomagic_local.memory.choosing import MemoryChoice
 from tiomagic_local.memory.plans import MemoryPlan
 from tiomagic_local.memory.quality import share_of
-from tiomagic_local.preflight.run_time import count_operations, gpu_flops
+from tiomagic_local.preflight.run_time import count_operations
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

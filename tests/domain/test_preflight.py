@@ -10,6 +10,7 @@ from tiomagic_domain.errors import AuthenticationError, ConfigurationError
 from tiomagic_domain.features import Feature
 from tiomagic_domain.jobs.job import JobQuery, JobStatus
 from tiomagic_domain.media import MediaKind
+from tiomagic_domain.money.cost import Cost
 from tiomagic_domain.ports.preflight import (
     PlanNeed,
     RunConditions,
@@ -18,7 +19,7 @@ from tiomagic_domain.ports.preflight import (
     TokenState,
     WeightsOnDisk,
 )
-from tiomagic_domain.ports.provider import Cost, RunDescription
+from tiomagic_domain.ports.provider import RunDescription
 from tiomagic_domain.ports.rehearsal import CheckOutcome
 from tiomagic_domain.preflight.judgement import choose_plan, find_verdict, judge
 from tiomagic_domain.preflight.measured_time import estimate_from_jobs

@@ -13,13 +13,14 @@ from tiomagic_domain.catalogue import models
 from tiomagic_domain.catalogue.pose_parameters import FINDS_POSES
 from tiomagic_domain.ports.preflight import RunConditions
 from tiomagic_domain.preflight.judgement import choose_plan, find_verdict, judge
+from tiomagic_domain.preflight.speeds import gpu_flops
 from tiomagic_domain.usecases.preflight import PreflightChecks
 from tiomagic_local.options import LocalOptions
 from tiomagic_local.preflight import stored_weights
 from tiomagic_local.preflight.conditions import look_ahead, run_device
 from tiomagic_local.preflight.gpus import InstalledGpu, ask_driver, visible_gpus
 from tiomagic_local.preflight.machine import MachineFacts, parse_torch_build, read_machine
-from tiomagic_local.preflight.run_time import SHAPES, count_operations, gpu_flops
+from tiomagic_local.preflight.run_time import SHAPES, count_operations
 from tiomagic_local.preflight.stored_weights import find_stored_weights, free_bytes
 from tiomagic_local.provider import LocalProvider
 from tiomagic_media.pose.models import (

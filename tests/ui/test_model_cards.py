@@ -10,8 +10,8 @@ from tiomagic.ui.models.cards import model_chooser
 from tiomagic.ui.models.facts import ModelFacts, group_by_fit
 from tiomagic_domain.catalogue import models
 from tiomagic_domain.features import Feature
+from tiomagic_domain.money.cost import Cost
 from tiomagic_domain.ports.preflight import RunConditions, RunTime, WeightsOnDisk
-from tiomagic_domain.ports.provider import Cost
 from tiomagic_domain.ports.rehearsal import Check, CheckOutcome
 from tiomagic_domain.preflight.preflight import FitVerdict, Preflight
 

@@ -15,12 +15,16 @@ from typing import Final
 from tiomagic_domain.codes import ErrorCode
 from tiomagic_domain.errors import APIError, ProcessingError, ResourceNotFoundError, TioMagicError
 from tiomagic_domain.jobs.job import Job, JobStatus
+from tiomagic_domain.money.cost import Cost
+from tiomagic_domain.money.estimate import Estimate, read_estimate
+from tiomagic_domain.ports.known_runs import KnownRuns
 from tiomagic_domain.ports.provider import (
     Capabilities,
     Observer,
     ProviderBase,
     Report,
     Request,
+    RunDescription,
 )
 from tiomagic_domain.progress import Phase, Progress
 from tiomagic_hosted.catalogue import Catalogue
@@ -82,6 +86,20 @@ class HostedProvider(ProviderBase):
             blocking=False,
             runs=self._catalogue.has,
         )
+
+    def describe(self, request: Request) -> RunDescription:
+        """Return what a run costs by the vendor's price list."""
+        quote = self._catalogue.quote(request, today=self._now().date())
+        if quote is None or quote.amount is None:
+            return RunDescription()
+        return RunDescription(cost=Cost(amount=quote.amount, currency=quote.currency))
+
+    def estimate(self, request: Request, known: KnownRuns) -> Estimate:
+        """Return what a run costs by the vendor's price list, and how long such runs took."""
+        quote = self._catalogue.quote(request, today=known.at.date())
+        if quote is None:
+            quote = Estimate(basis=f"no price list of {self._service.title} is known for this call")
+        return quote if known.time is None else replace(quote, seconds=known.time.seconds)
 
     def check(self, request: Request) -> None:  # noqa: ARG002 - the schema has checked it
         """Check that there is a key, without any request.
@@ -178,7 +196,7 @@ class HostedProvider(ProviderBase):
             message=state.message,
             queue_position=state.queue_position,
             logs=state.logs,
-            cost=state.cost,
+            cost=self._find_cost(job, state),
             facts=state.facts,
         )
         match state.status:
@@ -203,6 +221,17 @@ class HostedProvider(ProviderBase):
             progress=progress,
             retry_after=self._service.poll_interval_s,
         )
+
+    def _find_cost(self, job: Job, state: RunState) -> Cost | None:
+        """Return what the vendor billed, or what a finished run costs by the list of its day."""
+        if state.cost is not None:
+            said = state.cost.basis or f"as {self._service.title} says"
+            return replace(state.cost, basis=said)
+        quote = read_estimate(job.facts)
+        if state.status is not JobStatus.COMPLETED or quote is None or quote.amount is None:
+            return None
+        basis = f"by the price list, {self._service.title} does not say: {quote.basis}"
+        return Cost(amount=quote.amount, currency=quote.currency, basis=basis)
 
     def _report_video(self, job: Job, said: Report, state: RunState) -> Report:
         try:

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from tiomagic_domain.jobs.job import Job, JobStatus
 from tiomagic_domain.media import Media
-from tiomagic_domain.ports.provider import Cost
+from tiomagic_domain.money.cost import Cost
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,7 +5,7 @@ Loads nothing heavy: every method imports what it needs.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from importlib.util import find_spec
 from pathlib import Path
 from types import MappingProxyType
@@ -65,6 +65,12 @@ class LocalPlugin(ProviderPlugin):
         from tiomagic_local.engines import can_run
 
         return can_run(card)
+
+    def count_operations(self, card: ModelCard, settings: Mapping[str, Any]) -> float | None:
+        """Count the operations of a model's steps; see the base. Loads no torch."""
+        from tiomagic_local.preflight.run_time import count_run_operations
+
+        return count_run_operations(card, settings)
 
     def devices(self, settings: ProviderSettings) -> list[str]:
         """Return the devices that a job would run on; loads torch."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import importlib.util
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,8 @@ from tiomagic_domain.errors import ConfigurationError, GenerationCanceledError, 
 from tiomagic_domain.extras import missing_extra_error
 from tiomagic_domain.jobs.job import Job, JobStatus
 from tiomagic_domain.media import VideoFile
+from tiomagic_domain.money.estimate import Estimate
+from tiomagic_domain.ports.known_runs import KnownRuns
 from tiomagic_domain.ports.preflight import RunConditions
 from tiomagic_domain.ports.processes import ProcessState
 from tiomagic_domain.ports.provider import (
@@ -112,6 +115,10 @@ class LocalProvider(ProviderBase):
         if wanted is not None and group_members(wanted):
             return RunDescription(device=",".join(group_members(wanted)))
         return RunDescription(device=run_device(wanted, self._machine()).name)
+
+    def estimate(self, request: Request, known: KnownRuns) -> Estimate:
+        """Return the time of a run, which costs nothing here."""
+        return replace(super().estimate(request, known), amount=0.0)
 
     def preflight(self, card: ModelCard, settings: Mapping[str, Any]) -> RunConditions:
         """Return what a run meets on this machine; loads no torch, see the port."""

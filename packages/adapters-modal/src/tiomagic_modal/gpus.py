@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from tiomagic_domain.catalogue import ModelCard
 from tiomagic_domain.codes import ErrorCode
 from tiomagic_domain.errors import ConfigurationError
-from tiomagic_domain.ports.provider import Cost
+from tiomagic_domain.money.cost import Cost
 from tiomagic_domain.suggestions import closest, did_you_mean, list_names
 
 

@@ -20,6 +20,7 @@ from tiomagic_domain.ports.preflight import (
     TokenState,
     WeightsOnDisk,
 )
+from tiomagic_domain.preflight.speeds import gpu_flops
 from tiomagic_domain.quantities import GIB
 from tiomagic_domain.weights.formats import QUANTIZATION, read_quantization
 from tiomagic_local.footprint.estimates import MemoryEstimate, find_estimate
@@ -30,7 +31,7 @@ from tiomagic_local.memory.plans import MemoryPlan
 from tiomagic_local.memory.quality import choose_weights_and_plan, demand_in, list_allowed
 from tiomagic_local.options import LocalOptions
 from tiomagic_local.preflight.machine import MachineFacts
-from tiomagic_local.preflight.run_time import CORE_FLOPS, estimate_run_time, gpu_flops
+from tiomagic_local.preflight.run_time import CORE_FLOPS, estimate_run_time
 from tiomagic_local.preflight.stored_weights import StoredWeights, find_stored_weights, free_bytes
 from tiomagic_local.torch_env.devices import group_members
 from tiomagic_local.weights.given_files import find_file_sizes

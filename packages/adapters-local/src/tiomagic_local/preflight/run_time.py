@@ -8,12 +8,12 @@ known to a factor of two at best. So the figure tells minutes from hours and day
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
 from tiomagic_domain.catalogue import ModelCard
 from tiomagic_domain.ports.preflight import RunTime
+from tiomagic_domain.preflight.speeds import BESIDE, LOADED_BYTES_A_SECOND
 from tiomagic_domain.quantities import GIB
 from tiomagic_domain.schema.keyframes import PICTURE_FRAMES
 from tiomagic_local.footprint.architectures import (
@@ -24,35 +24,8 @@ from tiomagic_local.footprint.architectures import (
 from tiomagic_local.footprint.estimates import find_estimate
 from tiomagic_local.memory.demand import ASSUMED_FRAMES
 
-USED_FRACTION: Final = 0.4
-"""Part of a GPU's peak that video models reach in bf16: 0.35 to 0.5 are usual."""
-TERAFLOPS: Final[Mapping[str, float]] = {
-    "B200": 2250,
-    "H200": 989,
-    "H100": 989,
-    "A100": 312,
-    "L40S": 362,
-    "L4": 121,
-    "A40": 150,
-    "A10": 125,
-    "RTX A6000": 155,
-    "RTX 5090": 209,
-    "RTX 4090": 165,
-    "RTX 4080": 97,
-    "RTX 4070 Ti": 80,
-    "RTX 4070": 58,
-    "RTX 3090": 71,
-    "RTX 3080": 60,
-    "RTX 3070": 41,
-}
-"""Dense bf16 products a second, in tera, from the makers' data sheets; a longer name comes first
-where one is the start of the other."""
 CORE_FLOPS: Final = 25e9
 """Of a CPU core in fp32, about half of the peak of one with AVX2 at 3 GHz."""
-BESIDE: Final = 1.15
-"""Text, decoding and writing beside the steps."""
-LOADED_BYTES_A_SECOND: Final = GIB
-"""How fast weights are read from a disk into their place."""
 
 
 class TokenShape(NamedTuple):
@@ -160,9 +133,6 @@ def _usual(card: ModelCard) -> float:
     return gib * GIB / 2
 
 
-def gpu_flops(title: str) -> float | None:
-    """Return the operations a second that a run gets of a GPU; None for an unknown one."""
-    for name, peak in TERAFLOPS.items():
-        if re.search(rf"\b{name}\b", title):
-            return peak * 1e12 * USED_FRACTION
-    return None
+def count_run_operations(card: ModelCard, settings: Mapping[str, Any]) -> float | None:
+    """Return the floating point operations of all steps of a model's own weights."""
+    return count_operations(card, settings, _usual(card))

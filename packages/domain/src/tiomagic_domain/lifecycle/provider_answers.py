@@ -16,7 +16,8 @@ from tiomagic_domain.codes import ErrorCode
 from tiomagic_domain.errors import APIError, ProcessingError, TioMagicError
 from tiomagic_domain.jobs.job import Job, JobStatus
 from tiomagic_domain.media import VideoFile
-from tiomagic_domain.ports.provider import Cost, Report
+from tiomagic_domain.money.cost import Cost
+from tiomagic_domain.ports.provider import Report
 from tiomagic_domain.progress import Progress
 
 _HEAD: Final = 512

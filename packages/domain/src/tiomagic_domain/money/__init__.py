@@ -1,5 +1,6 @@
 """Money: what a run is expected to cost before it runs, what it cost, and how much it may cost.
 
+``cost``         The cost of a run: what was billed, or what is computed from a price.
 ``estimate``     The estimate of a run: seconds, an amount with its spread, and its basis.
 ``price_dates``  How a price's date is told, and when it is too old to be told alone.
 ``amounts``      An amount of money of one currency, exact.

@@ -62,6 +62,11 @@ class Estimate:
         return self.amount == 0 and not self.high
 
     @property
+    def is_empty(self) -> bool:
+        """True when neither the time nor the cost is known, nor how it is priced."""
+        return self.seconds is None and self.amount is None and not self.basis
+
+    @property
     def most(self) -> float | None:
         """The most that the run is likely to cost; None when nothing is known."""
         return self.amount if self.high is None else self.high

@@ -8,9 +8,9 @@ heavy is imported inside the methods.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from tiomagic_domain.catalogue import ModelCard
 from tiomagic_domain.plugins.commands import Command
@@ -48,6 +48,17 @@ class ProviderPlugin(ABC):
     def runs(self, card: ModelCard) -> bool:  # noqa: ARG002 - for who overrides it
         """Say whether it can run a model, by the engine or by anything else that the card says."""
         return True
+
+    def count_operations(self, card: ModelCard, settings: Mapping[str, Any]) -> float | None:  # noqa: ARG002
+        """Return the floating point operations of a run with its engines; None if it cannot say.
+
+        They say how long a run takes on a GPU of any provider before one was measured.
+
+        Args:
+            card: The model.
+            settings: Of the run; what is left out has the model's defaults.
+        """
+        return None
 
     def devices(self, settings: ProviderSettings) -> Sequence[str]:  # noqa: ARG002 - the same
         """Return the names of the devices of this machine that a job would run on."""

@@ -6,6 +6,8 @@
 ``image_to_video``  Feature port: image to video, a video that begins with a picture.
 ``interpolate``     Feature port: interpolation, the frames between a first and a last picture.
 ``job_repository``  Port: the job repository, which stores jobs.
+``known_runs``      What a provider gets to know for the estimate of a run: measured runs, and
+                    the work of a run.
 ``launcher``        Port: the launcher, which starts worker processes.
 ``leases``          Port: leases, claims of processes that share a store, renewed by heartbeats.
 ``mask_maker``      Port: the mask maker, which finds a person in a video and draws where it is.
@@ -30,12 +32,14 @@
                     verifies them.
 """
 
+from tiomagic_domain.money.cost import Cost
 from tiomagic_domain.ports.clock import Clock
 from tiomagic_domain.ports.cost_keeping import KeepsCosts
 from tiomagic_domain.ports.device_locks import DeviceLocks, SystemLock
 from tiomagic_domain.ports.image_to_video import ImageToVideo
 from tiomagic_domain.ports.interpolate import Interpolate
 from tiomagic_domain.ports.job_repository import JobRepository
+from tiomagic_domain.ports.known_runs import KnownRuns
 from tiomagic_domain.ports.launcher import Launcher
 from tiomagic_domain.ports.leases import Lease, Leases
 from tiomagic_domain.ports.mask_maker import MaskMaker
@@ -55,7 +59,6 @@ from tiomagic_domain.ports.preflight import (
 from tiomagic_domain.ports.processes import Processes, ProcessState
 from tiomagic_domain.ports.provider import (
     Capabilities,
-    Cost,
     Observer,
     Provider,
     ProviderBase,
@@ -78,6 +81,7 @@ __all__ = [
     "JobRepository",
     "JoinedVideo",
     "KeepsCosts",
+    "KnownRuns",
     "LabelledVideo",
     "Launcher",
     "Lease",

@@ -27,6 +27,9 @@ from tiomagic_domain.features import (
 )
 from tiomagic_domain.jobs.job import Job, JobStatus
 from tiomagic_domain.media import Media, VideoFile
+from tiomagic_domain.money.cost import COST, Cost
+from tiomagic_domain.money.estimate import Estimate
+from tiomagic_domain.ports.known_runs import KnownRuns, estimate_from_cost
 from tiomagic_domain.ports.preflight import RunConditions
 from tiomagic_domain.ports.rehearsal import Rehearsal
 from tiomagic_domain.progress import Preview, Progress
@@ -159,21 +162,6 @@ RUN_GONE = frozenset({ErrorCode.LOST, ErrorCode.WORKER_LOST})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Cost:
-    """A cost, as far as the provider knows it."""
-
-    amount: float
-    currency: str = "USD"
-    """ISO 4217."""
-    per: str = "run"
-    """``run`` for the whole run, or the counted unit, such as ``hour``."""
-
-    def to_dict(self) -> dict[str, object]:
-        """Return plain data."""
-        return {"amount": self.amount, "currency": self.currency, "per": self.per}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class RunDescription:
     """What a request would run on, and what it would cost."""
 
@@ -187,8 +175,6 @@ QUEUE_POSITION: Final = "queue_position"
 """Fact of a job: its last known queue position, the runs that the service starts before it."""
 RETRY_AFTER: Final = "retry_after_s"
 """Fact of a job: the last known ``retry_after``, the seconds until the next poll."""
-COST: Final = "cost"
-"""Fact of a job: what its run costs."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -332,6 +318,18 @@ class ProviderBase:
     def describe(self, request: Request) -> RunDescription:  # noqa: ARG002 - for who overrides it
         """Return the device and cost of a request. Makes no request and starts nothing."""
         return RunDescription()
+
+    def estimate(self, request: Request, known: KnownRuns) -> Estimate:
+        """Return what a request is expected to take and to cost. Makes no request, starts nothing.
+
+        Args:
+            request: The call. A form that is being filled in has not all of its inputs yet.
+            known: The newest runs of its model here, and how long they say that it takes.
+
+        Returns:
+            By default the time, and the cost of ``describe``.
+        """
+        return estimate_from_cost(self.describe(request).cost, known.time)
 
     def preflight(
         self,

@@ -7,8 +7,9 @@ from enum import StrEnum
 from typing import Any
 
 from tiomagic_domain.catalogue import ModelCard
+from tiomagic_domain.money.cost import Cost
+from tiomagic_domain.money.estimate import Estimate
 from tiomagic_domain.ports.preflight import PlanNeed, RunConditions, RunTime
-from tiomagic_domain.ports.provider import Cost
 from tiomagic_domain.ports.rehearsal import Check, CheckOutcome
 
 
@@ -62,6 +63,8 @@ class Preflight:
     time: RunTime | None = None
     """About how long it takes, without the download; None if unknown."""
     cost: Cost | None = None
+    estimate: Estimate | None = None
+    """What the run is expected to take and to cost; None where no call is known."""
     is_accepted: bool = True
     """False while the model waits for a consent to its terms."""
     alternatives: tuple[Alternative, ...] = ()
@@ -112,6 +115,7 @@ class Preflight:
             "plan": self.plan and self.plan.plan,
             "time": self.time and self.time.to_dict(),
             "cost": self.cost and self.cost.to_dict(),
+            "estimate": self.estimate and self.estimate.to_dict(),
             "licence": {
                 "name": self.card.licence,
                 "use": self.card.terms.use.value,

@@ -6,6 +6,7 @@
                  each other.
 ``consent``      Consent to a model's terms: given by the model's name, before anything of it is
                  used.
+``estimates``    Estimates: what a run is expected to take and to cost, before it is sent anywhere.
 ``generation``   Use cases that submit jobs: submit, plan, look ahead and rerun.
 ``idempotency``  Idempotency keys: the same key and the same call give the same job, however often
                  it is sent.

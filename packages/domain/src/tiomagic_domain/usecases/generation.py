@@ -22,8 +22,10 @@ from tiomagic_domain.jobs.job import Job
 from tiomagic_domain.jobs.tags import validate_tags
 from tiomagic_domain.lifecycle.finishing import VideoFinisher, keep_as_it_is
 from tiomagic_domain.lifecycle.job_updater import ignore_change, ignore_trouble
+from tiomagic_domain.money.estimate import ESTIMATE
 from tiomagic_domain.ports.clock import Clock
 from tiomagic_domain.ports.job_repository import JobRepository
+from tiomagic_domain.ports.known_runs import CountOperations, count_nothing
 from tiomagic_domain.ports.mask_reader import MaskReader
 from tiomagic_domain.ports.media_reader import MediaReader
 from tiomagic_domain.ports.output_store import OutputStore
@@ -68,6 +70,7 @@ class Generation(JobRuns):
         joiner: Joins videos that go on; None where none can be continued.
         accepted: Names of the models whose terms are accepted; none when left out.
         masks: Looks into masks before a run; None where none can be read.
+        count_operations: Counts the work of a run, for its time where none was measured.
     """
 
     def __init__(  # noqa: PLR0913 - by keyword only, one for each part
@@ -86,6 +89,7 @@ class Generation(JobRuns):
         joiner: VideoJoiner | None = None,
         accepted: AcceptedTerms = accept_nothing,
         masks: MaskReader | None = None,
+        count_operations: CountOperations = count_nothing,
     ) -> None:
         super().__init__(
             providers=providers,
@@ -107,6 +111,8 @@ class Generation(JobRuns):
             catalogue=catalogue,
             on_trouble=on_trouble,
             accepted=accepted,
+            now=clock.now,
+            count_operations=count_operations,
         )
         self._accepted = accepted
 
@@ -165,6 +171,7 @@ class Generation(JobRuns):
             return known
         require_consent(request.card, {*self._accepted(), *accepted})
         self._refuse(runner, request, force=force)
+        request = self._with_estimate(request)
         if preview:
             self.preview(request.job)
         if detach and runner.capabilities().blocking:
@@ -208,6 +215,14 @@ class Generation(JobRuns):
         find_answers(runner).ask_ahead(request)
         if found is not None and found.has_estimated_sizes:
             self.preflight.refuse_impossible(request)  # Their true sizes may be known now.
+
+    def _with_estimate(self, request: Request) -> Request:
+        """Return a request whose job says what it is expected to cost, unless it costs nothing."""
+        estimate = self.preflight.estimate(request)
+        if estimate is None or estimate.is_free or estimate.is_empty:
+            return request
+        facts = {**request.job.facts, ESTIMATE: estimate.to_dict()}
+        return replace(request, job=replace(request.job, facts=facts))
 
     def plan(
         self,

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
 from typing import Any, Final
 
 from tiomagic_domain.advice import NextStep
 from tiomagic_domain.catalogue import ModelCard, models
 from tiomagic_domain.catalogue.pose_parameters import FINDS_POSES
 from tiomagic_domain.codes import ErrorCode
-from tiomagic_domain.errors import APIError, ConfigurationError, ProcessingError, TioMagicError
-from tiomagic_domain.jobs.job import JobQuery, JobStatus
+from tiomagic_domain.errors import ConfigurationError, ProcessingError, TioMagicError
+from tiomagic_domain.features import Feature
 from tiomagic_domain.lifecycle.job_updater import ignore_trouble
+from tiomagic_domain.money.cost import Cost
+from tiomagic_domain.money.estimate import Estimate
 from tiomagic_domain.ports.job_repository import JobRepository
+from tiomagic_domain.ports.known_runs import CountOperations, count_nothing
 from tiomagic_domain.ports.preflight import RunConditions, RunTime
-from tiomagic_domain.ports.provider import Cost, Provider, Request, find_answers
+from tiomagic_domain.ports.provider import Provider, Request, find_answers
 from tiomagic_domain.ports.rehearsal import Check, CheckOutcome
 from tiomagic_domain.preflight.judgement import (
     DISK,
@@ -25,7 +29,6 @@ from tiomagic_domain.preflight.judgement import (
     find_verdict,
     judge,
 )
-from tiomagic_domain.preflight.measured_time import MEASURED_JOBS, estimate_from_jobs
 from tiomagic_domain.preflight.preflight import (
     Alternative,
     AlternativeKind,
@@ -36,6 +39,7 @@ from tiomagic_domain.quantities import describe_rough_bytes
 from tiomagic_domain.schema.kinds import UNSET
 from tiomagic_domain.schema.nested_media import argument_of
 from tiomagic_domain.usecases.consent import AcceptedTerms, accept_nothing, is_accepted
+from tiomagic_domain.usecases.estimates import RunEstimates, utc_now
 
 WORKS: Final = frozenset({FitVerdict.FITS, FitVerdict.UNKNOWN})
 """The verdicts of a provider that is worth naming in place of another one."""
@@ -50,6 +54,8 @@ class PreflightChecks:
         catalogue: The available models; all known ones when left out.
         on_trouble: Called with errors that stop nothing.
         accepted: Names of the models whose terms are accepted.
+        now: The time.
+        count_operations: Counts the work of a run, for its time where none was measured.
     """
 
     def __init__(
@@ -60,12 +66,16 @@ class PreflightChecks:
         catalogue: Mapping[str, ModelCard] | None = None,
         on_trouble: Callable[[TioMagicError], None] = ignore_trouble,
         accepted: AcceptedTerms = accept_nothing,
+        now: Callable[[], datetime] = utc_now,
+        count_operations: CountOperations = count_nothing,
     ) -> None:
         self._providers = providers
         self._accepted = accepted
-        self._repository = repository
         self._catalogue = catalogue
         self._on_trouble = on_trouble
+        self._estimates = RunEstimates(
+            repository, on_trouble=on_trouble, now=now, count_operations=count_operations
+        )
 
     def check_model(
         self,
@@ -75,6 +85,7 @@ class PreflightChecks:
         *,
         with_measured: bool = False,
         cost: Cost | None = None,
+        request: Request | None = None,
     ) -> Preflight:
         """Return what a run of a model would take. Makes no request.
 
@@ -84,15 +95,20 @@ class PreflightChecks:
             settings: Of the run; what is left out has the model's own defaults.
             with_measured: True to look for measured runs among the stored jobs.
             cost: What it costs, where the provider has said so.
+            request: The call, for which an estimate is made; None for no estimate.
 
         Raises:
             TioMagicError: when there is no such provider, or it cannot be built.
         """
         runner = self._providers[provider]
-        known = {**_defaults(card), **_given(settings or {})}
+        known = _with_defaults(card, settings, None if request is None else request.feature)
         conditions = self._ask(runner, card, known)
-        measured = self._measured(card, provider, known, conditions) if with_measured else None
-        time = measured or conditions.time
+        past = self._estimates.find_runs(card, provider) if with_measured else ()
+        time = self._estimates.measure(card, known, past, conditions.device) or conditions.time
+        estimate = None
+        if request is not None:
+            estimate = self._estimates.ask(runner, request, known, past=past, time=time)
+            time = _time_of(estimate, time)
         accepted = is_accepted(card, self._accepted())
         checks = (*judge(card, conditions, time), *([] if accepted else [_unaccepted(card)]))
         return Preflight(
@@ -104,8 +120,28 @@ class PreflightChecks:
             checks=checks,
             time=time,
             cost=cost,
+            estimate=estimate,
             is_accepted=accepted,
         )
+
+    def estimate(self, request: Request) -> Estimate | None:
+        """Return what a request is expected to take and to cost; None if its provider fails to say.
+
+        Of a run that costs nothing no measured runs are looked for.
+
+        Raises:
+            TioMagicError: when the provider cannot be built.
+        """
+        runner, provider = self._providers[request.job.provider], request.job.provider
+        known = _with_defaults(request.card, request.settings, request.feature)
+        bare = self._estimates.ask(runner, request, known)
+        if bare is None or bare.is_free:
+            return bare
+        conditions = self._ask(runner, request.card, known)
+        past = self._estimates.find_runs(request.card, provider)
+        time = self._estimates.measure(request.card, known, past, conditions.device)
+        time = time or conditions.time
+        return self._estimates.ask(runner, request, known, past=past, time=time)
 
     def check_request(
         self, request: Request, *, with_measured: bool = True, cost: Cost | None = None
@@ -122,6 +158,7 @@ class PreflightChecks:
             {**request.settings, **needs},
             with_measured=with_measured,
             cost=cost,
+            request=request,
         )
         if found.fit is not FitVerdict.NO:
             return found
@@ -173,29 +210,6 @@ class PreflightChecks:
             what = f"{runner.name} could not look ahead: {type(error).__name__}: {error}"
             self._on_trouble(ProcessingError(what, code=ErrorCode.MALFORMED_ANSWER))
         return RunConditions()
-
-    def _measured(
-        self,
-        card: ModelCard,
-        provider: str,
-        settings: Mapping[str, Any],
-        conditions: RunConditions,
-    ) -> RunTime | None:
-        if self._repository is None:
-            return None
-        query = JobQuery(
-            status=frozenset({JobStatus.COMPLETED}),
-            model=card.name,
-            provider=provider,
-            limit=MEASURED_JOBS,
-        )
-        try:
-            jobs = self._repository.list(query)
-        except (ConfigurationError, ProcessingError, APIError) as error:
-            # The run itself says what is wrong with the database.
-            self._on_trouble(error)
-            return None
-        return estimate_from_jobs(jobs, settings, conditions.device)
 
     def _alternatives(self, found: Preflight, request: Request) -> Iterator[Alternative]:
         yield from self._other_providers(found)
@@ -287,15 +301,24 @@ def list_ways_out(found: Preflight) -> list[str]:
     return [*steps, NextStep.FORCE.say()] if found.fit is FitVerdict.NO else steps
 
 
-def _defaults(card: ModelCard) -> dict[str, Any]:
-    """Return the default settings of a model's first feature."""
-    feature = next(iter(card.features))
-    return {
+def _with_defaults(
+    card: ModelCard, settings: Mapping[str, Any] | None, feature: Feature | None
+) -> dict[str, Any]:
+    """Return settings with the defaults of a feature, the model's first one if none is named."""
+    schema = card.schema(feature or next(iter(card.features)))
+    defaults = {
         parameter.name: parameter.default
-        for parameter in card.schema(feature).parameters
+        for parameter in schema.parameters
         if parameter.default is not UNSET and parameter.default is not None
     }
+    given = {name: value for name, value in (settings or {}).items() if value is not None}
+    return {**defaults, **given}
 
 
-def _given(settings: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in settings.items() if value is not None}
+def _time_of(estimate: Estimate | None, time: RunTime | None) -> RunTime | None:
+    """Return the time of an estimate, so that a plan has one figure; else the one that is known."""
+    if estimate is None or estimate.seconds is None:
+        return time
+    if time is None:
+        return RunTime(seconds=estimate.seconds, basis=estimate.basis)
+    return replace(time, seconds=estimate.seconds)

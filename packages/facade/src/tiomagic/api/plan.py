@@ -43,6 +43,7 @@ def plan(
         "provider": provider,
         "gpu": described.device,
         "cost": found.cost and found.cost.to_dict(),
+        "estimate": found.estimate and found.estimate.to_dict(),
         "width": settled.get("width"),
         "height": settled.get("height"),
         "num_frames": frames,

@@ -24,6 +24,7 @@ from dependency_injector import providers
 from tiomagic.display.journal import Journal
 from tiomagic.wiring import builders
 from tiomagic.wiring.background.launcher import ProcessLauncher
+from tiomagic.wiring.registry import count_operations
 from tiomagic_domain.usecases.archive import Archive
 from tiomagic_domain.usecases.generation import Generation
 
@@ -88,6 +89,7 @@ class Container:
             joiner=self.joiner,
             accepted=providers.Object(lambda: settings().accepted_terms),
             masks=self.masks,
+            count_operations=providers.Object(count_operations),
         )
         self.archive: Part = once(
             Archive,

@@ -29,6 +29,8 @@ from tiomagic_domain.redaction import redact, redact_data
 if TYPE_CHECKING:
     from tiomagic_domain.catalogue import ModelCard
     from tiomagic_domain.jobs.job import Job
+    from tiomagic_domain.money.estimate import Estimate
+    from tiomagic_domain.ports.known_runs import KnownRuns
     from tiomagic_domain.progress import Preview
 
 
@@ -90,6 +92,11 @@ class RedactingProvider(ProviderBase):
         """Return what a request would run on and cost; see the base."""
         with self._redact_errors():
             return self._answers.describe(request)
+
+    def estimate(self, request: Request, known: KnownRuns) -> Estimate:
+        """Return what a request is expected to take and to cost; see the base."""
+        with self._redact_errors():
+            return self._answers.estimate(request, known)
 
     def preflight(self, card: ModelCard, settings: Mapping[str, Any]) -> RunConditions:
         """Return what a run meets and needs; see the base."""

@@ -204,6 +204,12 @@ def providers_of(card: ModelCard) -> list[str]:
     return [name for name, plugin in find_plugins().items() if plugin.runs(card)]
 
 
+def count_operations(card: ModelCard, settings: Mapping[str, Any]) -> float | None:
+    """Return the operations of a run, from the first provider whose engines can count them."""
+    counted = (plugin.count_operations(card, settings) for plugin in find_plugins().values())
+    return next((count for count in counted if count is not None), None)
+
+
 def settings_of(plugin: ProviderPlugin, settings: SelectableSettings) -> Any:
     """Return the settings that a provider is given: those that it declares.
 
