@@ -20,7 +20,7 @@ from tiomagic_domain.schema.sizes import SIZE_NAMES
 
 PACKAGE = Path("packages/facade/src/tiomagic")
 FOLDER = PACKAGE / "api" / "calls"
-PROVIDERS = ("local", "modal", "fal", "ray")
+PROVIDERS = ("local", "modal", "fal", "openrouter", "ray")
 """The providers that come with the repository."""
 WIDTH = 100
 """The longest line, as ruff has it."""

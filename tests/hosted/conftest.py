@@ -8,19 +8,20 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
-from tests.hosted.fal_simulator import FalSimulator
+from tests.hosted.vendors import FAL, Vendor
 
 from tiomagic_domain.features import Feature
 from tiomagic_domain.ports.provider import Request
 from tiomagic_domain.requests.preparation import Preparation
 from tiomagic_domain.testing import FakeMediaReader, FakeVideoJoiner
 from tiomagic_hosted.building import build_provider
-from tiomagic_hosted.catalogue.fal import CATALOGUE, H3_MAX
 from tiomagic_hosted.provider import HostedProvider
-from tiomagic_hosted.services.fal import FalService
+
+if TYPE_CHECKING:
+    from tests.hosted.simulator import Simulator
 
 
 @dataclass(frozen=True)
@@ -62,11 +63,24 @@ def video(tmp_path_factory) -> bytes:
 
 
 @pytest.fixture
-def fal(video, monkeypatch) -> Iterator[FalSimulator]:
-    """A fal of the test's own."""
-    with FalSimulator(video) as simulator:
+def vendor() -> Vendor:
+    """The vendor of a test; a test of several has a parameter of this name."""
+    return FAL
+
+
+@pytest.fixture
+def site(vendor, video, monkeypatch) -> Iterator[Simulator]:
+    """The vendor on loopback, of the test's own."""
+    with vendor.simulator(video) as simulator:
+        simulator.stops_running = vendor.stops_runs
         simulator.use(monkeypatch)
         yield simulator
+
+
+@pytest.fixture
+def fal(site) -> Simulator:
+    """The vendor of a test of fal."""
+    return site
 
 
 @pytest.fixture
@@ -76,13 +90,13 @@ def clock() -> ShiftedClock:
 
 
 @pytest.fixture
-def new_provider(fal, tmp_path, clock) -> Callable[..., HostedProvider]:
+def new_provider(vendor, site, tmp_path, clock) -> Callable[..., HostedProvider]:
     """Build a provider, as a process of its own would."""
 
-    def build(key: str | None = fal.key) -> HostedProvider:
+    def build(key: str | None = site.key) -> HostedProvider:
         return build_provider(
-            FalService(key),
-            CATALOGUE,
+            vendor.build_service(key),
+            vendor.catalogue,
             Folders(tmp_path / "state", tmp_path / "spool"),
             check_key=lambda: None,
             now=clock.now,
@@ -98,39 +112,43 @@ def provider(new_provider) -> HostedProvider:
 
 
 @pytest.fixture
-def request_for(tmp_path, clock) -> Callable[..., Request]:
+def request_for(vendor, tmp_path, clock) -> Callable[..., Request]:
     """Prepare a request from arguments."""
     media = FakeMediaReader(tmp_path / "inputs", size=(64, 64))
     preparation = Preparation(media, clock, joiner=FakeVideoJoiner())
 
     def prepare(feature: Feature, card: Any, **arguments: object) -> Request:
-        return preparation.prepare(feature, card, "fal", arguments)
+        return preparation.prepare(feature, card, vendor.name, arguments)
 
     return prepare
 
 
 @pytest.fixture
-def new_request(request_for) -> Callable[[], Request]:
+def new_request(vendor, request_for) -> Callable[[], Request]:
     """Prepare a request that takes a moment."""
-    return lambda: request_for(Feature.TEXT_TO_VIDEO, H3_MAX, prompt="a fox")
+    return lambda: request_for(
+        Feature.TEXT_TO_VIDEO, vendor.card, prompt="a fox", **vendor.arguments
+    )
 
 
 @pytest.fixture
-def long_request(request_for) -> Callable[[], Request]:
+def long_request(vendor, request_for) -> Callable[[], Request]:
     """Prepare a request whose run does not end by itself."""
-    return lambda: request_for(Feature.TEXT_TO_VIDEO, H3_MAX, prompt="a long run")
+    return lambda: request_for(
+        Feature.TEXT_TO_VIDEO, vendor.card, prompt="a long run", **vendor.arguments
+    )
 
 
 @pytest.fixture
-def cut_off(fal) -> Callable[[], AbstractContextManager[None]]:
+def cut_off(site) -> Callable[[], AbstractContextManager[None]]:
     """A context in which the vendor is out of reach."""
 
     @contextmanager
     def away() -> Iterator[None]:
-        fal.is_away = True
+        site.is_away = True
         try:
             yield
         finally:
-            fal.is_away = False
+            site.is_away = False
 
     return away

@@ -68,17 +68,20 @@ class Handler(VendorHandler):
         match fault:
             case "hang up after accepting":
                 self.hang_up()
-                return
+            case "hang up in the answer":
+                self.say_half(200, self._describe(run_id, endpoint))
             case "500 after accepting":
                 self.say(500, {"detail": "Internal Server Error"})
-                return
             case "half an answer":
                 self.say(200, {"status": "IN_QUEUE"})
-                return
+            case _:
+                self.say(200, self._describe(run_id, endpoint))
+
+    def _describe(self, run_id: str, endpoint: str) -> dict[str, str]:
         owner, alias = endpoint.split("/")[:2]
         base = f"{self.vendor.address}/queue/{owner}/{alias}/requests/{run_id}"
         urls = {"status_url": f"{base}/status", "cancel_url": f"{base}/cancel"}
-        self.say(200, {"request_id": run_id, "response_url": base, **urls})
+        return {"request_id": run_id, "response_url": base, **urls}
 
     def _ask(self, rest: str) -> None:
         *_, run_id, last = rest.split("/")

@@ -17,7 +17,12 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 if TYPE_CHECKING:
     import pytest
 
-LOST = ("hang up after accepting", "500 after accepting", "half an answer")
+LOST = (
+    "hang up after accepting",
+    "hang up in the answer",
+    "500 after accepting",
+    "half an answer",
+)
 """Faults of a submission after which the vendor has a run and the caller no answer."""
 
 
@@ -83,8 +88,9 @@ class Simulator(ABC):
             return faults.popleft() if faults else None
 
     def accept(self, run_id: str, endpoint: str, arguments: dict[str, Any], prompt: str) -> None:
-        """Begin a run: of "a long run", one that does not end by itself."""
-        polls = 10**9 if prompt == "a long run" else 3
+        """Begin a run: of "a long run", one that outlasts a cancel, or does not end by itself."""
+        long = 10**9 if self.stops_running else 8
+        polls = long if prompt == "a long run" else 3
         with self.lock:
             self.runs[run_id] = Run(endpoint, arguments, polls)
 
@@ -149,6 +155,16 @@ class VendorHandler(BaseHTTPRequestHandler):
         self.send_header("content-length", str(len(data)))
         self.end_headers()
         self.wfile.write(data)
+
+    def say_half(self, status: int, body: object) -> None:
+        """Break the connection in the middle of an answer."""
+        data = json.dumps(body).encode()
+        self.send_response(status)
+        self.send_header("content-type", "application/json")
+        self.send_header("content-length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data[: len(data) // 2])
+        self.hang_up()
 
     def hang_up(self) -> None:
         self.close_connection = True

@@ -1,16 +1,32 @@
 """A hosted provider keeps the promises of every remote provider, through the vendor's client."""
 
 import pytest
+from tests.hosted.vendors import FAL, OPENROUTER
 
 from tiomagic_domain.testing import RemoteProviderContract
-from tiomagic_hosted.catalogue.fal import CARDS
 
 
-class TestFal(RemoteProviderContract):
+class HostedContract(RemoteProviderContract):
     @pytest.fixture
-    def count_runs(self, fal):
-        return lambda: len(fal.runs)
+    def count_runs(self, site):
+        return lambda: len(site.runs)
 
     @pytest.fixture
-    def catalogue(self):
-        return {card.name: card for card in CARDS}
+    def catalogue(self, vendor):
+        return {card.name: card for card in vendor.catalogue.cards}
+
+    @pytest.fixture
+    def stops_runs(self, vendor):
+        return vendor.stops_runs
+
+
+class TestFal(HostedContract):
+    @pytest.fixture
+    def vendor(self):
+        return FAL
+
+
+class TestOpenRouter(HostedContract):
+    @pytest.fixture
+    def vendor(self):
+        return OPENROUTER

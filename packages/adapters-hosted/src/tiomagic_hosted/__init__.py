@@ -2,6 +2,7 @@
 
 ``building``   Builds a provider from a vendor and the settings.
 ``catalogue``  The models that only a vendor has: cards, and how a call is said to the vendor.
+``data_urls``  Pictures inside a request, for vendors without a store for them.
 ``errors``     What a vendor's refusals and silences mean for a job.
 ``ledger``     Which jobs were sent, on this machine: a job is sent once.
 ``plugins``    The providers before they are built: settings, models, checks.

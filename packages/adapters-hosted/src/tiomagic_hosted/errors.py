@@ -31,6 +31,8 @@ class Answer:
     code: str | None = None
     """The vendor's own code of the error."""
     retry_after_s: float | None = None
+    is_moderation: bool = False
+    """True when the vendor's checks of content refuse the call, whatever its status."""
 
 
 def translate_refusal(answer: Answer, *, title: str, doing: str, key: str) -> TioMagicError:
@@ -45,7 +47,7 @@ def translate_refusal(answer: Answer, *, title: str, doing: str, key: str) -> Ti
     said = f"{title} could not {doing}: {answer.text} (HTTP {answer.status})"
     details = {"status": answer.status, "vendor_code": answer.code}
     match answer.status:
-        case 401 | 403:
+        case 401 | 403 if not answer.is_moderation:
             return AuthenticationError(f"{said}. Check the key in {key}", details=details)
         case 402:
             return ConfigurationError(f"{said}. The account needs credit", details=details)

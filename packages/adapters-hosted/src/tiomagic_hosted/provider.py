@@ -109,6 +109,10 @@ class HostedProvider(ProviderBase):
         """
         self._check_key()
 
+    def ask_ahead(self, request: Request) -> None:
+        """Find out whether the vendor still takes the call; see the base."""
+        self._catalogue.ask_ahead(request)
+
     def submit(self, request: Request, observer: Observer) -> Report:
         """Send a job to the vendor, once. Idempotent by the job's id.
 

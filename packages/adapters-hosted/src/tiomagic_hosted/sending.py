@@ -10,11 +10,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from types import ModuleType
 from typing import Any
 
 from tiomagic_domain.codes import ErrorCode
-from tiomagic_domain.errors import APIError
+from tiomagic_domain.errors import APIError, ValidationError
 from tiomagic_domain.jobs.job import Job
 from tiomagic_hosted.errors import Answer, lose_answer, translate_refusal
 
@@ -53,16 +54,17 @@ def build_transport(http: ModuleType, read_answer: ReadAnswer, inner: Any = None
     Args:
         http: ``httpx``, or ``httpx2``, which has the same classes: what the vendor's client uses.
         read_answer: Reads a response of 400 or above.
-        inner: What sends. None for a connection of its own for each request: most clients cannot
-            be closed, so their connections would stay open.
+        inner: What sends; None for :func:`build_sender`.
     """
-    sender = inner or http.HTTPTransport(limits=http.Limits(max_keepalive_connections=0))
+    sender = inner or build_sender(http)
 
     class Once(http.BaseTransport):  # type: ignore[misc, name-defined]
         def handle_request(self, request: Any) -> Any:
             try:
                 response = sender.handle_request(request)
-                if response.status_code >= 400:
+                # An answer to a POST is read here, or the client would meet a connection that
+                # breaks in the middle of it, and repeat the request.
+                if response.status_code >= 400 or request.method == "POST":
                     response.read()
             except (http.ConnectError, http.ConnectTimeout) as error:
                 raise UnansweredError(say_reason(error), was_sent=False) from error
@@ -76,6 +78,24 @@ def build_transport(http: ModuleType, read_answer: ReadAnswer, inner: Any = None
             sender.close()
 
     return Once()
+
+
+def build_sender(http: ModuleType) -> Any:
+    """Return what sends a request over a connection of its own.
+
+    Most clients cannot be closed, so connections that they keep would stay open.
+
+    Args:
+        http: ``httpx`` or ``httpx2``.
+    """
+    limits = http.Limits(max_keepalive_connections=0)
+    return http.HTTPTransport(verify=_find_tls(http), limits=limits)
+
+
+@lru_cache(maxsize=2)
+def _find_tls(http: ModuleType) -> Any:
+    """Return the certificates to trust; reading them takes most of building a client."""
+    return http.create_ssl_context()
 
 
 def say_reason(error: Exception) -> str:
@@ -129,19 +149,40 @@ class Correspondent:
             raise lose_answer(self.title, job.job_id, "its answer cannot be read") from error
 
     @contextmanager
-    def asking(self, doing: str) -> Iterator[None]:
+    def asking(self, doing: str, *unreadable: type[Exception]) -> Iterator[None]:
         """Translate the errors of a question that starts nothing.
 
         Args:
             doing: What is tried, such as ``look at the run``.
+            unreadable: What the vendor's client raises for an answer that it cannot read.
         """
+        odd: tuple[type[Exception], ...] = (UnansweredError, *unreadable)
         try:
             yield
         except RefusedError as error:
             raise self.translate(error.answer, doing) from error
-        except UnansweredError as error:
+        except odd as error:
             raise APIError(
-                f"{self.title} could not be asked to {doing}: {error}",
+                f"{self.title} could not be asked to {doing}: {say_reason(error)}",
                 code=ErrorCode.UNREACHABLE,
                 retryable=True,
             ) from error
+
+    @contextmanager
+    def fetching(self, *broken: type[Exception]) -> Iterator[None]:
+        """Translate the errors of a download: the video did not arrive, whatever the reason.
+
+        Args:
+            broken: What the vendor's client raises for a connection that breaks.
+
+        Raises:
+            ValidationError: as a reader of bytes does; see `RunState.read`.
+        """
+        odd: tuple[type[Exception], ...] = (UnansweredError, *broken)
+        try:
+            yield
+        except RefusedError as error:
+            answer = error.answer
+            raise ValidationError(f"{answer.text} (HTTP {answer.status})") from error
+        except odd as error:
+            raise ValidationError(say_reason(error)) from error

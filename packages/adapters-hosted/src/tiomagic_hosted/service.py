@@ -39,7 +39,8 @@ class RunState:
     address: str | None = field(default=None, repr=False)
     """Where the finished video is. May be signed, so it is never recorded."""
     read: Callable[[], Iterable[bytes]] | None = field(default=None, repr=False)
-    """Reads the finished video, where its address needs a key; in place of ``address``."""
+    """Reads the finished video, where its address needs a key; in place of ``address``. Raises
+    ValidationError when it does not arrive whole."""
     error: str | None = None
     """Why it failed, in the vendor's words."""
     error_code: str | None = None

@@ -1,9 +1,12 @@
 """The models of each vendor: their cards, and how a call is said to the vendor.
 
-``endpoints``  What runs a feature of a model at the vendor, and the names of its arguments.
-``fal``        Models at fal.
-``lengths``    Lengths that vendors name in whole seconds, as frames.
-``prices``     Price lists of vendors, and what a call costs by them.
+``endpoints``   What runs a feature of a model at the vendor, and the names of its arguments.
+``fal``         Models at fal.
+``lengths``     Lengths that vendors name in whole seconds, as frames.
+``openrouter``  Models at OpenRouter: ``openrouter_listing`` reads its list of models, which comes
+                with this package; ``openrouter_live`` puts a newer one in its place.
+``prices``      Price lists of vendors, and what a call costs by them.
+``shapes``      Shapes and sound, which many vendors name with the same words.
 """
 
 from __future__ import annotations
@@ -49,3 +52,15 @@ class Catalogue:
         endpoint = self.endpoints.get((request.card.name, request.feature))
         prices = None if endpoint is None else endpoint.prices
         return None if prices is None else prices.quote(request, today=today)
+
+    def ask_ahead(self, request: Request) -> None:
+        """Find out whether the vendor still takes a call, where it has a list to ask for.
+
+        May ask the vendor, for a few seconds at most.
+
+        Args:
+            request: What is about to run.
+
+        Raises:
+            APIError, ValidationError: when it does not.
+        """

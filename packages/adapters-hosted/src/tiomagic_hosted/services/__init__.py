@@ -1,4 +1,5 @@
 """One module for each vendor, over its official SDK.
 
-``fal``  fal.ai, by ``fal-client``.
+``fal``         fal.ai, by ``fal-client``.
+``openrouter``  OpenRouter, by ``openrouter``.
 """

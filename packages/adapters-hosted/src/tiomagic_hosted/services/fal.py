@@ -18,7 +18,13 @@ from tiomagic_domain.extras import missing_extra_error
 from tiomagic_domain.jobs.job import Job, JobStatus
 from tiomagic_domain.media import Media
 from tiomagic_hosted.errors import Answer
-from tiomagic_hosted.sending import Correspondent, RefusedError, build_transport, read_wait
+from tiomagic_hosted.sending import (
+    Correspondent,
+    RefusedError,
+    build_sender,
+    build_transport,
+    read_wait,
+)
 from tiomagic_hosted.service import Order, RunState
 
 KEY_VARIABLE: Final = "FAL_KEY"
@@ -170,7 +176,7 @@ def _build_client(key: str | None) -> Any:
     one_use = httpx.Limits(max_keepalive_connections=0)
 
     # Its second domain is only asked when no connection to the first was made.
-    sender = BackupDomainTransport(transport=httpx.HTTPTransport(limits=one_use))
+    sender = BackupDomainTransport(transport=build_sender(httpx))
 
     class Client(fal.SyncClient):  # type: ignore[misc, name-defined]
         @cached_property

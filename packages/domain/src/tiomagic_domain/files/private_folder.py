@@ -62,16 +62,25 @@ def _candidates(environment: Mapping[str, str]) -> Iterator[Path]:
     runtime = Path(environment.get("XDG_RUNTIME_DIR", ""))
     if runtime.is_absolute() and _is_private(runtime):
         yield runtime / FOLDER_NAME
+    yield from (folder / "run" for folder in find_cache_folders(environment))
+
+
+def find_cache_folders(environment: Mapping[str, str] = os.environ) -> Iterator[Path]:
+    """Give the places for tiomagic's folder in this user's cache, the best first; makes none.
+
+    Args:
+        environment: The variables that name folders.
+    """
     if sys.platform == "win32":  # pragma: no cover - the tests run on POSIX.
         local = environment.get("LOCALAPPDATA", "")
         if local:
-            yield Path(local) / FOLDER_NAME / "run"
+            yield Path(local) / FOLDER_NAME
     cache = Path(environment.get("XDG_CACHE_HOME", ""))
     if cache.is_absolute():
-        yield cache / FOLDER_NAME / "run"
+        yield cache / FOLDER_NAME
     home = Path(environment.get("HOME", ""))
     if home.is_absolute():
-        yield home / ".cache" / FOLDER_NAME / "run"
+        yield home / ".cache" / FOLDER_NAME
 
 
 def _is_private(folder: Path) -> bool:

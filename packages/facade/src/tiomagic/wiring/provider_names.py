@@ -17,6 +17,7 @@ BUILT_IN_PROVIDERS: Final = MappingProxyType(
         "local": "running models on this machine",
         "modal": "running models on Modal",
         "fal": "running models at fal",
+        "openrouter": "running models at OpenRouter",
         "ray": "running models on a Ray cluster",
     }
 )
@@ -26,11 +27,12 @@ PLUGIN_MODULES: Final = MappingProxyType(
         "local": "tiomagic_local.plugin",
         "modal": "tiomagic_modal.plugin",
         "fal": "tiomagic_hosted.plugins.fal",
+        "openrouter": "tiomagic_hosted.plugins.openrouter",
         "ray": "tiomagic_ray.plugin",
     }
 )
 """The module of each that has its plug-in."""
-HOSTED_PROVIDERS: Final = frozenset({"fal"})
+HOSTED_PROVIDERS: Final = frozenset({"fal", "openrouter"})
 """Those that have models of their own and run none of ours."""
 BUILT_IN_GROUPS: Final = MappingProxyType(
     {"modal": "Set up the Modal side, look at it, stop paying for it."}

@@ -31,6 +31,7 @@ class MoreSettings(TypedDict, total=False):
     modal_token_secret: str | None
     modal_environment: str | None
     fal_key: str | None
+    openrouter_key: str | None
     address: str | None
     ray_token: str | None
     ui_auth: str | None

@@ -57,6 +57,7 @@ LABELS: Final[Mapping[str, str]] = MappingProxyType(
         "resolution": "Resolution",
         "revisions": "Versions of the weights",
         "seed": "Seed",
+        "sound": "Sound",
         "stg_scale": "Spatio-temporal guidance",
         "true_cfg_scale": "Negative prompt guidance",
         "use_dynamic_cfg": "Guidance follows the steps",
