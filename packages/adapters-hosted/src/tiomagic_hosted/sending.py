@@ -89,11 +89,11 @@ def build_sender(http: ModuleType) -> Any:
         http: ``httpx`` or ``httpx2``.
     """
     limits = http.Limits(max_keepalive_connections=0)
-    return http.HTTPTransport(verify=_find_tls(http), limits=limits)
+    return http.HTTPTransport(verify=find_tls(http), limits=limits)
 
 
 @lru_cache(maxsize=2)
-def _find_tls(http: ModuleType) -> Any:
+def find_tls(http: ModuleType) -> Any:
     """Return the certificates to trust; reading them takes most of building a client."""
     return http.create_ssl_context()
 

@@ -20,7 +20,7 @@ from tiomagic_domain.media import Media
 from tiomagic_domain.ports.provider import Cost
 from tiomagic_hosted.data_urls import write_data_url
 from tiomagic_hosted.errors import Answer
-from tiomagic_hosted.sending import Correspondent, build_transport, read_wait
+from tiomagic_hosted.sending import Correspondent, build_transport, find_tls, read_wait
 from tiomagic_hosted.service import Order, RunState
 
 KEY_VARIABLE: Final = "OPENROUTER_API_KEY"
@@ -165,6 +165,8 @@ def _build_client(key: str | None, server_url: str | None) -> Any:
         api_key=key or "",
         server_url=server_url,
         client=httpx.Client(transport=build_transport(httpx, _read_answer), follow_redirects=True),
+        # Not used, but the client would build one of its own, and read all certificates for it.
+        async_client=httpx.AsyncClient(verify=find_tls(httpx)),
         retry_config=None,
     )
 
