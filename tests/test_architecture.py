@@ -30,6 +30,7 @@ LIGHT = (
     "tiomagic_domain.usecases.generation",
     "tiomagic_hosted",
     "tiomagic_hosted.plugins.fal",
+    "tiomagic_hosted.plugins.openrouter",
     "tiomagic_local",
     "tiomagic_media",
     "tiomagic_local.provider",
@@ -43,7 +44,8 @@ LIGHT = (
 
 HEAVY = {
     *("torch", "diffusers", "transformers", "accelerate", "modal", "sqlalchemy", "alembic"),
-    *("numpy", "PIL", "av", "gradio", "onnxruntime", "pytest", "fal_client", "httpx", "ray"),
+    *("numpy", "PIL", "av", "gradio", "onnxruntime", "pytest", "httpx", "ray"),
+    *("fal_client", "openrouter"),
 }
 """What a light module must not load."""
 

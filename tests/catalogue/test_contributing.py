@@ -99,7 +99,7 @@ def test_the_example_model_runs(tm):
 
 def test_the_package_adds_a_provider(tm):
     """It is found by its entry point and runs its own model, in its own time."""
-    assert tm.get_providers() == ["local", "modal", "fal", "ray", "studio"]
+    assert tm.get_providers() == ["local", "modal", "fal", "openrouter", "ray", "studio"]
     tm.configure(provider="studio")
     job = tm.text_to_video(prompt="a fox", width=32, height=32, num_frames=5)
     assert (job.status, job.model) == ("queued", "noise")

@@ -34,7 +34,7 @@ NOT_RUN = {
     "it serves until it is stopped; tests/server does",
     "a server and its client; tests/examples starts it and asks the same",
     "installs packages; CI does it with uv sync",
-    "asks fal for money; tests/hosted does, a server of its own",
+    "asks a vendor for money; tests/hosted does, a server of its own",
     "talks to Modal; tests/modal does, to a server of its own",
     "counts for minutes; tests/local/footprint compares cells",
     "needs a GPU",

@@ -140,7 +140,7 @@ def test_its_own_instance_is_closed_with_it(tmp_path: Path) -> None:
         async with AsyncTioMagic(working_dir=tmp_path, provider="local") as mine:
             return await mine.get_providers()
 
-    assert asyncio.run(ask()) == ["local", "modal", "fal", "ray"]
+    assert asyncio.run(ask()) == ["local", "modal", "fal", "openrouter", "ray"]
     with pytest.raises(TypeError, match="provider"):
         AsyncTioMagic(TioMagic(), provider="local")
 

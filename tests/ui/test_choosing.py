@@ -250,7 +250,7 @@ def test_a_provider_that_is_not_installed_cannot_be_chosen(tmp_path: Path) -> No
 
     session = Missing(tmp_path, {"provider": "modal"}, {})
     desk = PageController(session).chooser
-    assert desk.providers() == ["local", "fal", "ray"]
+    assert desk.providers() == ["local", "fal", "openrouter", "ray"]
     assert desk.missing_providers() == ["modal needs an extra"]
     assert desk.choose("modal")["provider"] == "local"
     assert desk.choose()["model"] == "doodle"

@@ -99,6 +99,9 @@ class HostedProvider(ProviderBase):
         quote = self._catalogue.quote(request, today=known.at.date())
         if quote is None:
             quote = Estimate(basis=f"no price list of {self._service.title} is known for this call")
+        if not self._service.can_cancel:
+            stuck = f"{quote.basis}; {self._service.title} cannot stop a run that it has taken"
+            quote = replace(quote, basis=stuck)
         return quote if known.time is None else replace(quote, seconds=known.time.seconds)
 
     def check(self, request: Request) -> None:  # noqa: ARG002 - the schema has checked it
