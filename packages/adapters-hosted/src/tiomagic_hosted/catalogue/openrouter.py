@@ -16,7 +16,7 @@ from tiomagic_domain.catalogue.card import ModelCard
 from tiomagic_domain.catalogue.licences import LicenceTerms, LicenceUse
 from tiomagic_domain.features import INPUTS, Feature
 from tiomagic_domain.ports.provider import Request
-from tiomagic_domain.schema.parameter import Kind, Parameter
+from tiomagic_domain.schema.parameter import UNSET, Kind, Parameter
 from tiomagic_domain.schema.schema import Schema
 from tiomagic_hosted.catalogue.endpoints import Endpoint, Name
 from tiomagic_hosted.catalogue.lengths import build_length, say_seconds
@@ -155,7 +155,6 @@ def _features(listed: ListedModel) -> tuple[Feature, ...]:
 
 
 def _build_schema(offer: _Offer, listed: ListedModel, feature: Feature) -> Schema:
-    is_text = feature is Feature.TEXT_TO_VIDEO
     parameters = [
         *INPUTS[feature],
         build_length(
@@ -181,8 +180,8 @@ def _build_schema(offer: _Offer, listed: ListedModel, feature: Feature) -> Schem
             required=False,
             choices=listed.aspects,
             source=_SOURCE,
+            default="16:9" if feature is Feature.TEXT_TO_VIDEO else UNSET,
             description="Shape of the video, width to height.",
-            **({"default": "16:9"} if is_text else {}),
         ),
     ]
     if listed.has_sound:

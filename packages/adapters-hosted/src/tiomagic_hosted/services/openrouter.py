@@ -17,7 +17,7 @@ from tiomagic_domain.codes import ErrorCode
 from tiomagic_domain.extras import missing_extra_error
 from tiomagic_domain.jobs.job import Job, JobStatus
 from tiomagic_domain.media import Media
-from tiomagic_domain.ports.provider import Cost
+from tiomagic_domain.money.cost import Cost
 from tiomagic_hosted.data_urls import write_data_url
 from tiomagic_hosted.errors import Answer
 from tiomagic_hosted.sending import Correspondent, build_transport, find_tls, read_wait
