@@ -6,6 +6,8 @@
 ``constants``      Names shared by caller and container: the app, its Dict, Volumes and secret,
                    keys and paths.
 ``container``      The Modal app and the worker in its containers.
+``costs``          What a run is expected to cost, and what it has cost: container seconds times
+                   a price.
 ``deploy``         Deploying the app, and administering what is deployed.
 ``errors``         Translates Modal's exceptions into tiomagic's. The most specific class of the
                    table wins.

@@ -1,7 +1,6 @@
 """The list of Modal's GPUs: names, memory, prices, and the default GPU of a model. Add one here.
 
-Memory is in GB as sold, prices in US dollars an hour as Modal listed them in 2026. Both are rough:
-for advice and for the default, never for a bill.
+Memory is in GB as sold, prices in US dollars an hour as Modal lists them, rounded to cents.
 """
 
 from __future__ import annotations
@@ -9,6 +8,7 @@ from __future__ import annotations
 import re
 import warnings
 from dataclasses import dataclass
+from datetime import date
 
 from tiomagic_domain.catalogue import ModelCard
 from tiomagic_domain.codes import ErrorCode
@@ -46,6 +46,10 @@ GPUS = {
     )
 }
 """Modal's list, by name. ``H100!`` is never silently an H200, ``B200+`` may be something newer."""
+
+PRICES_SOURCE = "modal.com/pricing"
+PRICES_READ_ON = date(2026, 7, 1)
+"""The day on which the prices were those of the page."""
 
 RECOMMENDED_GPUS = ("L4", "L40S", "H100", "H200", "B200")
 """Defaults and advice, smallest first: at each size the GPU with the lowest cost for a video.

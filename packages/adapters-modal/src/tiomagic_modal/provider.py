@@ -23,6 +23,8 @@ from tiomagic_domain.errors import (
     ResourceNotFoundError,
 )
 from tiomagic_domain.jobs.job import Job, JobStatus
+from tiomagic_domain.money.estimate import Estimate
+from tiomagic_domain.ports.known_runs import KnownRuns
 from tiomagic_domain.ports.preflight import RunConditions
 from tiomagic_domain.ports.provider import (
     Capabilities,
@@ -45,6 +47,7 @@ from tiomagic_modal.constants import (
     stop_key,
     submission_key,
 )
+from tiomagic_modal.costs import compute_cost, estimate_run
 from tiomagic_modal.deploy.deployment import Deployment, do_nothing
 from tiomagic_modal.errors import translate_modal_errors
 from tiomagic_modal.gpus import choose_gpu, estimate_cost
@@ -117,6 +120,10 @@ class ModalProvider(ProviderBase):
         gpu = choose_gpu(request.card, self._options.gpu)
         return RunDescription(device=gpu or "CPU", cost=estimate_cost(gpu))
 
+    def estimate(self, request: Request, known: KnownRuns) -> Estimate:
+        """Return what a run is expected to take and cost, by the newest runs of its model."""
+        return estimate_run(request.card, known, self._choose_variant(request.card, known.settings))
+
     def preflight(self, card: ModelCard, settings: Mapping[str, Any]) -> RunConditions:  # noqa: ARG002
         """Return the GPU, its memory against the model's, and whether there is a token.
 
@@ -162,8 +169,13 @@ class ModalProvider(ProviderBase):
             TioMagicError: when it did not start.
         """
         job = request.job
-        variant = self._choose_variant(request)
-        facts = {"gpu": variant.gpu, "timeout_s": variant.timeout_s, "modal_app": APP_NAME}
+        variant = self._choose_variant(request.card, request.settings)
+        facts = {
+            "gpu": variant.gpu,
+            "timeout_s": variant.timeout_s,
+            "scaledown_window_s": variant.scaledown_window_s,
+            "modal_app": APP_NAME,
+        }
         self._ensure_deployed(lambda: observer.report(DEPLOYING_REPORT))
         observer.raise_if_canceled()
         if not self._claim_submission(job.job_id):
@@ -199,14 +211,14 @@ class ModalProvider(ProviderBase):
         while len(self._call_ids) > MAX_REMEMBERED_CALLS:
             self._call_ids.popitem(last=False)
 
-    def _choose_variant(self, request: Request) -> Variant:
-        gpu = choose_gpu(request.card, self._options.gpu)
+    def _choose_variant(self, card: ModelCard, settings: Mapping[str, Any]) -> Variant:
+        gpu = choose_gpu(card, self._options.gpu)
         return Variant(
-            model=request.card.name,
+            model=card.name,
             gpu=gpu,
             timeout_s=self._options.timeout_s,
             scaledown_window_s=self._options.scaledown_window_s,
-            memory_mib=container_memory_mib(request.card, request.settings, gpu),
+            memory_mib=container_memory_mib(card, settings, gpu),
         )
 
     def _ensure_deployed(self, before_deploying: Callable[[], None] = do_nothing) -> None:
@@ -268,7 +280,7 @@ class ModalProvider(ProviderBase):
             return _report_progress(call_id, moment)
         except Exception as error:  # noqa: BLE001  Whatever the worker raised, it ends here.
             return self._report_error(error, job)
-        return self._spool.save_result(job, result)
+        return compute_cost(job, self._spool.save_result(job, result))
 
     def _report_error(self, error: Exception, job: Job) -> Report:
         modal = require_modal()
@@ -276,7 +288,7 @@ class ModalProvider(ProviderBase):
         if isinstance(error, gone):
             stored = self._remote.read_result(job.job_id)
             if stored is not None:
-                return self._spool.save_result(job, stored)
+                return compute_cost(job, self._spool.save_result(job, stored))
         asked = job.status is JobStatus.CANCELING
         if not asked and isinstance(error, (modal.exception.RemoteError, *gone)):
             # Another process may have canceled it after this job was read.
@@ -301,7 +313,7 @@ class ModalProvider(ProviderBase):
         # Modal drops the claim a week after its last use; the video stays on the Volume.
         stored = self._remote.read_result(job.job_id)
         if stored is not None:
-            return self._spool.save_result(job, stored)
+            return compute_cost(job, self._spool.save_result(job, stored))
         # From here on no container starts it. One that has started is found by its claim.
         self._remote.write(stop_key(job.job_id), STOPPED_AS_LOST)
         call_id = self._remote.read(claim_key(job.job_id))

@@ -6,6 +6,7 @@ needs its source, not its libraries.
 
 import os
 import tempfile
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
@@ -78,6 +79,7 @@ class VideoWorker:
     def fetch(self) -> None:
         """Fetch the weights to the Volume before the timeout of the first job starts."""
         self.runtime: Any = None
+        self.began: float | None = time.monotonic()
         self.failure: WorkerError | None = None
         try:
             with raise_worker_errors():
@@ -119,9 +121,12 @@ class VideoWorker:
                 return finished
             if self.failure is not None:
                 raise self.failure
-            return self._run(payload, desk)
+            # Only the first job of a container began with its start.
+            began, self.began = self.began, None
+            starting_s = 0.0 if began is None else time.monotonic() - began
+            return self._run(payload, desk, starting_s)
 
-    def _run(self, payload: PlainData, desk: ContainerJob) -> PlainData:
+    def _run(self, payload: PlainData, desk: ContainerJob, starting_s: float) -> PlainData:
         with (
             tempfile.TemporaryDirectory(prefix="tiomagic-") as name,
             desk.publish_progress() as moments,
@@ -142,6 +147,7 @@ class VideoWorker:
                         **to_plain(report.facts),
                         "worker_version": __version__,
                         "gpu": payload.get("gpu"),
+                        "seconds_starting": round(starting_s, 3),
                         "seconds_loading": loading_s,
                         "seconds_generating": generating_s,
                     },
