@@ -86,12 +86,12 @@ def estimate_run(card: ModelCard, known: KnownRuns, variant: Variant) -> Estimat
     is_warm = has_warm_container(known, variant)
     start = _cold_start_s(card, known, variant)
     seconds = None if expected is None else expected.run + (0 if is_warm else start)
-    price, place = price_per_second(variant), variant.gpu or "CPU container"
+    price, place = price_per_second(variant), _say_place(variant.gpu)
     if price is None:
         basis = f"no price of {place} is known; look at {PRICES_SOURCE}"
         return Estimate(seconds=seconds, basis=basis)
     dated = f"{describe_price_date(PRICES_READ_ON, known.at.date())}, {PRICES_SOURCE}"
-    rate = f"{price:.5f} USD a second of {place} with CPU and memory ({dated})"
+    rate = f"{_say_price(price)} of {place} ({dated})"
     parts = {"cold_start": price * start, "idle": price * variant.scaledown_window_s}
     if expected is None:
         basis = f"no run measured yet; {rate}"
@@ -145,7 +145,7 @@ def compute_cost(job: Job, report: Report) -> Report:
     if price is None or not seconds:
         return report
     basis = (
-        f"computed: {seconds:.1f} s of {gpu or 'a CPU container'} at {price:.5f} USD a second "
+        f"computed: {seconds:.1f} s of {_say_place(gpu)} at {_say_price(price)} "
         f"({describe_price_date(PRICES_READ_ON, job.creation_time.date())}), without the idle "
         "seconds after it"
     )
@@ -206,6 +206,14 @@ def _start_of(job: Job) -> float:
     phases = job.facts.get("seconds")
     loading = phases.get(Phase.LOADING.value) if isinstance(phases, Mapping) else None
     return _number(loading) + _number(job.facts.get(STARTING_FACT))
+
+
+def _say_place(gpu: str | None) -> str:
+    return "CPU and memory" if gpu is None else f"{gpu} with CPU and memory"
+
+
+def _say_price(price: float) -> str:
+    return f"{f'{price:.6f}'.rstrip('0')} USD a second"
 
 
 def _number(value: Any) -> float:

@@ -32,7 +32,8 @@ class Estimate:
     currency: str = "USD"
     """ISO 4217."""
     basis: str = ""
-    """What it is based on, for people: one sentence without a full stop."""
+    """What it is based on, for people: one sentence without a full stop, the time first, its parts
+    separated by semicolons."""
     as_of: date | None = None
     """The day on which the price was read; None where there is no price."""
     parts: Mapping[str, float] = field(default_factory=dict)

@@ -320,5 +320,6 @@ def _time_of(estimate: Estimate | None, time: RunTime | None) -> RunTime | None:
     if estimate is None or estimate.seconds is None:
         return time
     if time is None:
-        return RunTime(seconds=estimate.seconds, basis=estimate.basis)
+        # Its first part is about the time, where a provider has a time of its own.
+        return RunTime(seconds=estimate.seconds, basis=estimate.basis.partition(";")[0])
     return replace(time, seconds=estimate.seconds)

@@ -11,6 +11,8 @@
                   whether it works.
 ``player``        Plays a video in the player of the desktop.
 ``preview_file``  The newest preview of a running job, kept in a file.
+``prices``        Estimates and costs in words: what a run is expected to cost, and what it has
+                  cost.
 ``progress_bar``  Progress bars: on stderr, or below the cell of a notebook.
 ``streams``       Safe writing to stdout and stderr: missing, closed, full or narrow streams never
                   break a run.

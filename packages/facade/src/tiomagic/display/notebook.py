@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 from tiomagic.display.escaping import escape, replace_invalid_characters
 from tiomagic.display.next_steps import PYTHON, add_ways
+from tiomagic.display.prices import describe_job_cost
 from tiomagic_domain.quantities import describe_duration
 from tiomagic_domain.schema.keyframes import describe_keyframes
 
@@ -151,7 +152,7 @@ def _player(job: Job) -> str:
 
 
 def _numbers(job: Job) -> str:
-    """Return the seed, the length of the video and the time that it took, as far as known."""
+    """Return the seed, the length of the video, and what it took and cost, as far as known."""
     said = []
     seed = job.arguments.get("seed")
     if seed is not None:
@@ -163,6 +164,9 @@ def _numbers(job: Job) -> str:
     if isinstance(phases, Mapping) and job.result_video is not None:
         took = sum(value for value in phases.values() if isinstance(value, int | float))
         said.append(f"made in {describe_duration(took)}")
+    cost = describe_job_cost(job.facts)
+    if cost is not None:
+        said.append(cost)
     return "".join(f" · {one}" for one in said)
 
 

@@ -7,8 +7,10 @@ from typing import Any
 
 from tiomagic.display.phrases.job_warnings import say_note, say_unknown_words
 from tiomagic.display.phrases.vocabulary import PYTHON_WORDS, Vocabulary
+from tiomagic.display.prices import describe_amount, describe_parts
 from tiomagic_domain.advice import NextStep
 from tiomagic_domain.features import Feature
+from tiomagic_domain.money.estimate import Estimate
 from tiomagic_domain.quantities import (
     describe_other_fetches,
     describe_rough_bytes,
@@ -42,7 +44,7 @@ def describe_plan(
         ("weights", describe_weights(found["weights"])),
         ("memory", _describe_memory(planned)),
         ("time", _describe_time(planned)),
-        ("cost", _describe_cost(planned["cost"])),
+        *_describe_money(planned),
         ("licence", _describe_licence(found["licence"])),
         ("terms", _describe_terms(found["terms"])),
         *(("token", _describe_token(token)) for token in found["tokens"]),
@@ -149,6 +151,26 @@ def _describe_time(planned: Mapping[str, Any]) -> str | None:
     if device is not None and device["is_cpu"] and planned["gpu_memory_gib"]:
         return "unknown, days on a CPU (nothing measured or estimated)"
     return "unknown (no run measured yet)"
+
+
+def _describe_money(planned: Mapping[str, Any]) -> list[tuple[str, str | None]]:
+    """Return the lines about the cost of the run: none for one that costs nothing."""
+    known = planned.get("estimate")
+    estimate = Estimate.from_dict(known) if known else None
+    if estimate is None or estimate.amount is None:
+        cost = _describe_cost(planned["cost"])
+        # Without the day of a price the basis is about the time alone.
+        basis = None if estimate is None or estimate.as_of is None else estimate.basis
+        if cost is None and basis is not None:
+            return [("cost", f"unknown ({basis})")]
+        return [("cost", cost), ("basis", basis)]
+    if estimate.is_free:
+        return []
+    return [
+        ("cost", describe_amount(estimate)),
+        ("parts", describe_parts(estimate)),
+        ("basis", estimate.basis),
+    ]
 
 
 def _describe_cost(cost: Mapping[str, Any] | None) -> str | None:

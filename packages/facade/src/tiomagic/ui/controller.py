@@ -97,9 +97,14 @@ class PageController:
             optional_args=call.settings,
         )
         try:
-            cost = self.session.provider(provider).describe(Request(job=job, card=card)).cost
+            request = Request(job=job, card=card)
             return self.session.generation.preflight.check_model(
-                card, provider, call.settings, with_measured=True, cost=cost
+                card,
+                provider,
+                call.settings,
+                with_measured=True,
+                cost=self.session.provider(provider).describe(request).cost,
+                request=request,
             )
         except TioMagicError:
             return None  # Not installed, or an entry is illegal: a submission reports it.

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from tiomagic.display.escaping import escape
 from tiomagic.display.phrases.job_warnings import say_unknown_words
 from tiomagic.display.phrases.page import PAGE_WORDS
+from tiomagic.display.prices import describe_amount
 from tiomagic.ui.form.shots import Shot
 from tiomagic.ui.models.facts import say_checks
 from tiomagic_domain.quantities import (
@@ -44,7 +45,7 @@ def expected_run(
     # The model's card has all reasons: here the first one is enough.
     checks = () if found is None else (found.problems or found.warnings)[:1]
     kind = "tm-why" if found is not None and found.problems else "tm-facts"
-    lines = [(kind, say_checks(checks))]
+    lines = [("tm-facts", _basis(found)), (kind, say_checks(checks))]
     unknown = card.unknown_words(str(call.settings.get("prompt", "")))
     if unknown:
         lines.append(("tm-facts", say_unknown_words(card.name, call.feature, unknown, PAGE_WORDS)))
@@ -61,11 +62,28 @@ def _takes(found: Preflight, count: int) -> list[str]:
     if found.time is not None:
         each = " each" if count > 1 else ""
         parts.append(f"about {describe_rough_duration(found.time.seconds)}{each}")
-    if found.cost is not None:
-        article = "an" if found.cost.per == "hour" else "a"
-        cost = found.cost
-        parts.append(f"about {cost.amount:g} {cost.currency} {article} {cost.per}")
+    parts += _price(found, " each" if count > 1 else "")
     return parts
+
+
+def _price(found: Preflight, each: str) -> list[str]:
+    """Return what a run costs: as expected, or else what an hour of its device does."""
+    if found.estimate is not None and found.estimate.amount is not None:
+        said = describe_amount(found.estimate)
+        return [] if said is None else [f"{said}{each}"]
+    cost = found.cost
+    if cost is None:
+        return []
+    article = "an" if cost.per == "hour" else "a"
+    return [f"about {cost.amount:g} {cost.currency} {article} {cost.per}"]
+
+
+def _basis(found: Preflight | None) -> str:
+    """Return what the price of a run is based on; empty for a run that costs nothing."""
+    estimate = None if found is None else found.estimate
+    if estimate is None or estimate.as_of is None:
+        return ""
+    return f"Price: {estimate.basis}."
 
 
 def _length(call: ExpectedCall, card: ModelCard) -> str:

@@ -67,6 +67,7 @@ def describe_seam(seam: Mapping[str, Any] | None) -> str | None:
 def describe_job(job: JobHandle) -> str:
     """Return the facts of a job, one a line."""
     from tiomagic.display.phrases.rewording import reword  # noqa: PLC0415  # Not for --help.
+    from tiomagic.display.prices import explain_job_cost  # noqa: PLC0415  # The same.
     from tiomagic.results.pictures import find_seam  # noqa: PLC0415  # The same.
 
     generation = job.generation or {}
@@ -82,6 +83,7 @@ def describe_job(job: JobHandle) -> str:
         "progress": None if job.result_video else job.progress,
         "message": reword(str(generation.get("message") or ""), command_words()),
         "error": reword(job.error or "", command_words()),
+        "cost": explain_job_cost(job.facts),
         "seam": describe_seam(find_seam(job.facts)),
         "video": job.result_video,
     }

@@ -17,6 +17,7 @@ from tiomagic.display.journal import get_logger
 from tiomagic.display.phrases.job_warnings import say_job_warnings
 from tiomagic.display.phrases.page import PAGE_WORDS
 from tiomagic.display.phrases.rewording import reword
+from tiomagic.display.prices import describe_job_cost
 from tiomagic.ui.web.files import address_of, video_id
 from tiomagic_domain.jobs.job import Job, JobStatus
 from tiomagic_domain.schema.keyframes import describe_keyframes
@@ -122,10 +123,13 @@ def badge(job: Job) -> str:
 
 
 def facts(job: Job) -> str:
-    """Return one line with the model, provider and time of a job."""
+    """Return one line with the model, provider, time and cost of a job."""
     parts = [job.model, job.feature.label, job.provider, say_seed(job)]
     if job.started_at and job.ended_at:
         parts.append(f"{(job.ended_at - job.started_at).total_seconds():.0f} s")
+    cost = describe_job_cost(job.facts)
+    if cost is not None:
+        parts.append(cost)
     return f'<p class="tm-facts">{escape(" · ".join(parts))}</p>'
 
 
