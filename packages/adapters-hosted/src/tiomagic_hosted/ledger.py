@@ -8,6 +8,7 @@ between, the job is not sent again, and its run is found.
 from __future__ import annotations
 
 import json
+from hashlib import sha256
 from pathlib import Path
 from typing import Final
 
@@ -18,6 +19,8 @@ from tiomagic_domain.files.owner_only import make_private, private_opener
 from tiomagic_domain.files.replacing import replacing
 
 _RUN: Final = "run"
+_OWNERS: Final = "runs"
+"""Folder with one file for each run, which has the job that it is of."""
 
 
 class Ledger:
@@ -60,6 +63,7 @@ class Ledger:
         Raises:
             ProcessingError: when it cannot be written.
         """
+        self.claim(job_id, run_id)
         try:
             with replacing(self._entry(job_id)) as part:
                 part.touch(mode=0o600)
@@ -80,9 +84,40 @@ class Ledger:
         run_id = said.get(_RUN) if isinstance(said, dict) else None
         return run_id if isinstance(run_id, str) else None
 
+    def claim(self, job_id: str, run_id: str) -> bool:
+        """Note that a run is of a job. Atomic between processes.
+
+        Returns:
+            False when the run is of another job.
+
+        Raises:
+            ProcessingError: when it cannot be written.
+        """
+        owner = self._owner(run_id)
+        try:
+            make_private(owner.parent)
+            with open(owner, "x", encoding="utf-8", opener=private_opener) as file:
+                file.write(json.dumps(job_id))
+        except FileExistsError:
+            return owner.read_text(encoding="utf-8") == json.dumps(job_id)
+        except OSError as error:
+            raise _unwritable(owner.parent, error) from error
+        return True
+
+    def is_free(self, job_id: str, run_id: str) -> bool:
+        """Say whether a run is not known to be of another job."""
+        try:
+            return self._owner(run_id).read_text(encoding="utf-8") == json.dumps(job_id)
+        except FileNotFoundError:
+            return True
+
     def strike(self, job_id: str) -> None:
         """Remove a job that the vendor has refused: it may be sent again."""
         self._entry(job_id).unlink(missing_ok=True)
+
+    def _owner(self, run_id: str) -> Path:
+        name = sha256(run_id.encode()).hexdigest()  # An id may have slashes.
+        return self._folder / _OWNERS / f"{name}.json"
 
     def _entry(self, job_id: str) -> Path:
         return self._folder / f"{job_id}.json"

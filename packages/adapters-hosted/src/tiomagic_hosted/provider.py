@@ -13,7 +13,14 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from tiomagic_domain.codes import ErrorCode
-from tiomagic_domain.errors import APIError, ProcessingError, ResourceNotFoundError, TioMagicError
+from tiomagic_domain.errors import (
+    APIError,
+    Problem,
+    ProcessingError,
+    ResourceNotFoundError,
+    TioMagicError,
+    ValidationError,
+)
 from tiomagic_domain.jobs.job import Job, JobStatus
 from tiomagic_domain.money.cost import Cost
 from tiomagic_domain.money.estimate import Estimate, read_estimate
@@ -35,6 +42,8 @@ from tiomagic_hosted.service import HostedService, RunState
 SEARCHED_FOR: Final = timedelta(minutes=15)
 """How long a run without a known id is searched for. A vendor lists a run as soon as it has
 accepted it; a quarter of an hour outlasts its caches and the retries of a proxy between."""
+CANCEL_SENT: Final = "cancel_sent"
+"""Fact of a job: the vendor has taken the request to end its run."""
 
 
 def utc_now() -> datetime:
@@ -104,13 +113,35 @@ class HostedProvider(ProviderBase):
             quote = replace(quote, basis=stuck)
         return quote if known.time is None else replace(quote, seconds=known.time.seconds)
 
-    def check(self, request: Request) -> None:  # noqa: ARG002 - the schema has checked it
-        """Check that there is a key, without any request.
+    def check(self, request: Request) -> None:
+        """Check that there is a key, and that the vendor can read the inputs, without a request.
 
         Raises:
-            AuthenticationError: with advice.
+            AuthenticationError, ValidationError: with advice.
         """
         self._check_key()
+        self._check_inputs(request)
+
+    def _check_inputs(self, request: Request) -> None:
+        title = self._service.title
+        message = (
+            f"must be an https address: {title} reads pictures only from addresses, and has no "
+            "store for yours; on another's host anybody could see it. Give the address of a "
+            "picture that is in the web already, or use a provider that takes files, such as 'fal'"
+        )
+        wrong = [
+            Problem(field=name, message=message, given=media.name or media.kind.value)
+            for name, media in request.media.items()
+            if not self._service.can_upload and name not in request.addresses
+        ]
+        if wrong:
+            raise ValidationError.of(wrong, subject=f"{request.card.name} at {title}")
+
+    def _upload(self, request: Request) -> Request:
+        if self._service.can_upload:
+            return request.with_uploads(self._service.upload)
+        self._check_inputs(request)  # A stored job has no addresses.
+        return replace(request, urls=request.addresses)
 
     def ask_ahead(self, request: Request) -> None:
         """Find out whether the vendor still takes the call; see the base."""
@@ -127,7 +158,7 @@ class HostedProvider(ProviderBase):
         if self._ledger.has(job.job_id):
             return self._report_sent_before(job)
         # Uploads cost nothing, so they come before the point of no return.
-        order = self._catalogue.build_order(request.with_uploads(self._service.upload))
+        order = self._catalogue.build_order(self._upload(request))
         observer.raise_if_canceled()
         if not self._ledger.enter(job.job_id):  # A race: another process was first.
             return self._report_sent_before(job)
@@ -178,7 +209,14 @@ class HostedProvider(ProviderBase):
         return self._report_state(job, run_id, state)
 
     def _find_run(self, job: Job) -> str | None:
-        return job.call_id or self._ledger.find_run(job.job_id) or self._service.find(job)
+        known = job.call_id or self._ledger.find_run(job.job_id)
+        if known is not None:
+            return known
+        free = [run for run in self._service.find(job) if self._ledger.is_free(job.job_id, run)]
+        if len(free) != 1 or not self._ledger.claim(job.job_id, free[0]):
+            return None
+        self._ledger.write_run(job.job_id, free[0])
+        return free[0]
 
     def _report_unseen(self, job: Job) -> Report:
         """Report on a job of which no run is known."""
@@ -216,16 +254,16 @@ class HostedProvider(ProviderBase):
             case JobStatus.CANCELED:
                 return said
         is_unwanted = job.status is JobStatus.CANCELING
-        if is_unwanted and self._service.can_cancel:
-            # The run may have become known only now; a second request changes nothing.
+        if is_unwanted and self._service.can_cancel and CANCEL_SENT not in job.facts:
+            # The run may have become known only now. Sent once: to some vendors a second request
+            # means that the finished video is to be deleted.
             self._service.cancel(run_id, job)
-        waits = state.status is JobStatus.QUEUED
-        progress = Progress(phase=Phase.WAITING if waits else Phase.DENOISING)
+            said = replace(said, facts={**said.facts, CANCEL_SENT: True})
         status = JobStatus.CANCELING if is_unwanted else state.status
         return replace(
             said,
             status=status,
-            progress=progress,
+            progress=_describe_progress(state),
             retry_after=self._service.poll_interval_s,
         )
 
@@ -281,3 +319,11 @@ class HostedProvider(ProviderBase):
             else f"{title} cannot stop a run: it is made and billed, and its video is kept"
         )
         return replace(report, message=message)
+
+
+def _describe_progress(state: RunState) -> Progress:
+    if state.status is JobStatus.QUEUED:
+        return Progress(phase=Phase.WAITING)
+    if state.fraction is None:
+        return Progress(phase=Phase.DENOISING)
+    return Progress(phase=Phase.DENOISING, step=round(100 * state.fraction), steps=100)

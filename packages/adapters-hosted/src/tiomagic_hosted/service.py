@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, Protocol
@@ -80,8 +80,15 @@ class HostedService(Protocol):
         """False when a run that was accepted cannot be stopped."""
         ...
 
+    @property
+    def can_upload(self) -> bool:
+        """False when it reads pictures only from addresses, and has no store for files of ours."""
+        ...
+
     def upload(self, media: Media) -> str:
         """Put a picture or a video where the vendor reads it, and return its address.
+
+        Called only where ``can_upload`` is true.
 
         Raises:
             APIError: when it cannot be uploaded; nothing was billed.
@@ -97,8 +104,10 @@ class HostedService(Protocol):
         """
         ...
 
-    def find(self, job: Job) -> str | None:
-        """Return the id of a job's run by the job's own id; None for none, or if it has no search.
+    def find(self, job: Job) -> Sequence[str]:
+        """Return the ids of the runs that may be this job's; none, if it has no search.
+
+        Those that are known to be of other jobs may be among them.
 
         Raises:
             APIError: with ``retryable`` when the vendor cannot be reached.

@@ -8,6 +8,7 @@ key: such a repetition would be billed as a second run. So its requests go throu
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from datetime import timedelta
 from functools import cached_property
 from typing import Any, Final
@@ -50,6 +51,7 @@ class FalService:
     poll_interval_s = 2.0
     keeps_videos = timedelta(days=7)
     can_cancel = True
+    can_upload = True
 
     def __init__(self, key: str | None) -> None:
         self._key = key
@@ -81,9 +83,9 @@ class FalService:
             handle = self._client.submit(order.endpoint, dict(order.arguments))
         return f"{order.endpoint}{_SEPARATOR}{handle.request_id}"
 
-    def find(self, job: Job) -> str | None:  # noqa: ARG002 - fal has no search by a caller's id
-        """Return None: fal's client cannot search."""
-        return None
+    def find(self, job: Job) -> Sequence[str]:  # noqa: ARG002 - fal has no search by a caller's id
+        """Return nothing: fal's client cannot search."""
+        return ()
 
     def look(self, run_id: str, job: Job) -> RunState:
         """Return the state of a run; see the protocol."""

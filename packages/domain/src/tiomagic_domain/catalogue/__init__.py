@@ -44,11 +44,16 @@ from types import MappingProxyType
 from tiomagic_domain.advice import NextStep
 from tiomagic_domain.catalogue.card import ModelCard, Part
 from tiomagic_domain.catalogue.licences import LicenceUse
-from tiomagic_domain.catalogue.model_names import find_by_other_name, is_prompt
+from tiomagic_domain.catalogue.model_names import (
+    FORMER_HOSTED,
+    find_by_other_name,
+    is_prompt,
+)
 from tiomagic_domain.catalogue.plugins import PluginProblem, add_cards
 from tiomagic_domain.codes import ErrorCode
 from tiomagic_domain.entry_points import find_entry_points
 from tiomagic_domain.errors import UnknownModelError, ValidationError
+from tiomagic_domain.extras import missing_extra_error
 from tiomagic_domain.features import SHORT_NAMES, Feature
 from tiomagic_domain.suggestions import closest, did_you_mean, list_names, shorten_repr
 
@@ -208,9 +213,13 @@ def find_model(
     if runs is not None and not runs(card):
         others = models_for(feature, runs=runs, catalogue=catalogue) if feature else []
         purpose = f" for {feature.label}" if feature else ""
+        advice = f"Its models{purpose}: {list_names(others)}"
+        if card.vendor not in {None, provider}:
+            step = NextStep.USE_PROVIDER.say(provider=card.vendor)
+            advice = f"It is a hosted model of {card.vendor!r}: {step}"
         raise UnknownModelError(
-            f"{name!r} does not run on {provider!r}. Its models{purpose}: {list_names(others)}",
-            details={"model": name, "provider": provider, "known": others},
+            f"{name!r} does not run on {provider!r}. {advice}",
+            details={"model": name, "provider": provider, "known": others, "runs_on": card.vendor},
         )
     return card
 
@@ -226,6 +235,8 @@ def _no_such_model(
         step = NextStep.GIVE_AS_PROMPT.say(value=given, feature=feature.value)
         message = f"this is a prompt, and no name of a model: {step}"
         nearest = None
+    elif isinstance(name, str) and name in FORMER_HOSTED:
+        message = missing_extra_error(FORMER_HOSTED[name], f"the model {name!r}").message
     elif nearest is not None:
         message = f"there is no model {name!r}. Did you mean {nearest!r}? {_LIST}"
     else:

@@ -65,7 +65,7 @@ class ModelCard:
     """The licence's own name."""
     engine: str
     """What runs it. A provider can run the models whose engine it has; an engine's name that only
-    one provider knows keeps a model to that provider."""
+    one provider knows keeps a model to that provider. That of a hosted model is the provider's."""
     repository: str | None
     """Repository on the Hugging Face hub; None when the weights come with the package."""
     revision: str | None = None
@@ -146,6 +146,11 @@ class ModelCard:
     def is_hosted(self) -> bool:
         """True for a model that a vendor runs: it has no weights that anybody here could have."""
         return self.repository is None and not self.weights_gib
+
+    @property
+    def vendor(self) -> str | None:
+        """The provider that alone runs it; None for a model that anybody could run."""
+        return self.engine if self.is_hosted else None
 
     @property
     def takes_keyframes(self) -> bool:

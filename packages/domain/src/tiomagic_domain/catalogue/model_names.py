@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Final
 
 from tiomagic_domain.catalogue.card import ModelCard
@@ -12,6 +13,9 @@ from tiomagic_domain.features import Feature
 HUB_ADDRESS: Final = re.compile(r"^(?:https?://)?(?:www\.)?huggingface\.co/")
 TAIL: Final = "-diffusers"
 """What a repository's name ends with beside the one of its authors, in any case."""
+FORMER_HOSTED: Final = MappingProxyType({"luma-ray-2": "luma", "veo-2.0-generate-001": "google"})
+"""The hosted models of tiomagic 1.0.0, which had no provider of their own there, with the one that
+has them now. Their cards come with its package."""
 
 
 def find_by_other_name(

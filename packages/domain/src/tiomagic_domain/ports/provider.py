@@ -57,6 +57,9 @@ class Request:
     """Arguments that are objects of this process; the job has a description of each."""
     urls: Mapping[str, str] = field(default_factory=dict)
     """Where the provider has uploaded pictures and videos, by their place. In no record."""
+    addresses: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """The https addresses that pictures and videos were given by, by their place. In no record: the
+    request of a stored job has none."""
 
     def with_uploads(self, upload: Callable[[Media], str]) -> Self:
         """Return the request with an address for each picture and video, each uploaded once.

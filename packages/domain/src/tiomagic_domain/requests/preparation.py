@@ -134,6 +134,7 @@ class Preparation:
         chosen = Choices(names=names) if rerun is None else rerun.chosen
         # In their plain form: a caller may give a number of any library.
         chosen = replace(chosen, sizes={**chosen.sizes, **sized.asked})
+        addresses = find_addresses(find_media(schema.parameters, values))
         media = self._read(schema, values, subject)
         values |= draw_seed_and_size(card, feature, values, media, self._seeds, pixels=sized.pixels)
         replaced, wrong = describe_replacement(media, self._masks)
@@ -160,7 +161,7 @@ class Preparation:
         known |= {OVERLAP_FRAMES_FACT: going_on.overlap} if going_on.overlap else {}
         job = replace(job, facts={**job.facts, **known})
         media = _with_context(media, going_on)
-        return Request(job=job, card=card, media=media, objects=objects)
+        return Request(job=job, card=card, media=media, objects=objects, addresses=addresses)
 
     def restore(self, job: Job, card: ModelCard) -> Request:
         """Return the request of a stored job, with its media found by their hashes.
@@ -285,6 +286,16 @@ class Preparation:
             optional_args={k: v for k, v in values.items() if k not in required},
             facts={"unknown_words": unknown} if unknown else {},
         )
+
+
+def find_addresses(places: Iterable[MediaPlace]) -> dict[str, str]:
+    """Return the https addresses among what was given, by their place."""
+    given = ((place.name, place.source) for place in places)
+    return {
+        name: source.strip()
+        for name, source in given
+        if isinstance(source, str) and source.strip().lower().startswith("https://")
+    }
 
 
 def _subject(feature: Feature, card: ModelCard) -> str:
