@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
+from tiomagic.wiring.provider_names import BUILT_IN_PROVIDERS
 from tiomagic_domain.catalogue import ModelCard
 from tiomagic_domain.features import INPUTS, MOTION_SOURCES, Feature
 from tiomagic_domain.jobs.job import JobStatus
@@ -20,7 +21,7 @@ from tiomagic_domain.schema.sizes import SIZE_NAMES
 
 PACKAGE = Path("packages/facade/src/tiomagic")
 FOLDER = PACKAGE / "api" / "calls"
-PROVIDERS = ("local", "modal", "fal", "openrouter", "ray")
+PROVIDERS = tuple(BUILT_IN_PROVIDERS)
 """The providers that come with the repository."""
 WIDTH = 100
 """The longest line, as ruff has it."""

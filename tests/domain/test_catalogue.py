@@ -135,7 +135,7 @@ def test_names_are_found_and_features_too():
         ),
         ((None,), "there is no model None"),
         (("wan2.1-t2v-14b", Feature.INTERPOLATE), "cannot do interpolate"),
-        (("wan2.1-t2v-14b", None, "luma"), "does not run on 'luma'. Its models: none"),
+        (("wan2.1-t2v-14b", None, "acme"), "does not run on 'acme'. Its models: none"),
     ],
 )
 def test_a_model_that_does_not_fit_is_told_the_ones_that_do(call, words):

@@ -95,7 +95,7 @@ def new_provider(vendor, site, tmp_path, clock) -> Callable[..., HostedProvider]
 
     def build(key: str | None = site.key) -> HostedProvider:
         return build_provider(
-            vendor.build_service(key),
+            vendor.build_service(key, clock.now),
             vendor.catalogue,
             Folders(tmp_path / "state", tmp_path / "spool"),
             check_key=lambda: None,
@@ -115,6 +115,8 @@ def provider(new_provider) -> HostedProvider:
 def request_for(vendor, tmp_path, clock) -> Callable[..., Request]:
     """Prepare a request from arguments."""
     media = FakeMediaReader(tmp_path / "inputs", size=(64, 64))
+    for name in ("first.png", "last.png"):
+        media.add(f"https://example.com/{name}")
     preparation = Preparation(media, clock, joiner=FakeVideoJoiner())
 
     def prepare(feature: Feature, card: Any, **arguments: object) -> Request:

@@ -1,7 +1,7 @@
 """A hosted provider keeps the promises of every remote provider, through the vendor's client."""
 
 import pytest
-from tests.hosted.vendors import FAL, OPENROUTER
+from tests.hosted.vendors import FAL, LUMA, OPENROUTER, RUNWAY
 
 from tiomagic_domain.testing import RemoteProviderContract
 
@@ -30,3 +30,15 @@ class TestOpenRouter(HostedContract):
     @pytest.fixture
     def vendor(self):
         return OPENROUTER
+
+
+class TestRunway(HostedContract):
+    @pytest.fixture
+    def vendor(self):
+        return RUNWAY
+
+
+class TestLuma(HostedContract):
+    @pytest.fixture
+    def vendor(self):
+        return LUMA

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from tests.hosted.fal_simulator import FalSimulator
+from tests.hosted.luma_simulator import LumaSimulator
 from tests.hosted.openrouter_simulator import OpenRouterSimulator
+from tests.hosted.runway_simulator import RunwaySimulator
 
 from tiomagic_domain.catalogue import ModelCard
-from tiomagic_hosted.catalogue import Catalogue, fal, openrouter
+from tiomagic_hosted.catalogue import Catalogue, fal, luma, openrouter, runway
 from tiomagic_hosted.catalogue.openrouter_live import ListingStore, build_catalogue
 from tiomagic_hosted.service import HostedService
 from tiomagic_hosted.services.fal import FalService
+from tiomagic_hosted.services.luma import LumaService
 from tiomagic_hosted.services.openrouter import OpenRouterService
+from tiomagic_hosted.services.runway import RunwayService
 
 if TYPE_CHECKING:
     from tests.hosted.simulator import Simulator
@@ -26,8 +31,8 @@ class Vendor:
 
     name: str
     simulator: type[Simulator]
-    build_service: Callable[[str | None], HostedService]
-    """From a key."""
+    build_service: Callable[[str | None, Callable[[], datetime]], HostedService]
+    """From a key and a clock."""
     catalogue: Catalogue
     card: ModelCard
     """A model of text to video and image to video."""
@@ -36,6 +41,10 @@ class Vendor:
     """The error for an account without credit."""
     stops_runs: bool = True
     """False where no request stops a run."""
+    finds_lost: bool = False
+    """True where a run whose answer was lost is found."""
+    picture: object = b"one"
+    """A picture that it can read."""
     moderation_code: str | None = None
     """The vendor's code of a video that its checks refuse."""
     arguments: Mapping[str, object] = field(default_factory=dict)
@@ -48,7 +57,7 @@ class Vendor:
 FAL = Vendor(
     name="fal",
     simulator=FalSimulator,
-    build_service=FalService,
+    build_service=lambda key, _now: FalService(key),
     catalogue=fal.CATALOGUE,
     card=fal.H3_MAX,
     key_variable="FAL_KEY",
@@ -58,11 +67,34 @@ FAL = Vendor(
 OPENROUTER = Vendor(
     name="openrouter",
     simulator=OpenRouterSimulator,
-    build_service=OpenRouterService,
+    build_service=lambda key, _now: OpenRouterService(key),
     catalogue=build_catalogue(ListingStore(None, None)),
     card=openrouter.CARDS[0],
     key_variable="OPENROUTER_API_KEY",
     stops_runs=False,
 )
 
-VENDORS: tuple[Any, ...] = (FAL, OPENROUTER)
+RUNWAY = Vendor(
+    name="runway",
+    simulator=RunwaySimulator,
+    build_service=lambda key, _now: RunwayService(key),
+    catalogue=runway.CATALOGUE,
+    card=runway.GEN_4_5,
+    key_variable="RUNWAYML_API_SECRET",
+    no_credit="ValidationError",
+    moderation_code="SAFETY.OUTPUT",
+)
+LUMA = Vendor(
+    name="luma",
+    simulator=LumaSimulator,
+    build_service=lambda key, now: LumaService(key, now=now),
+    catalogue=luma.CATALOGUE,
+    card=luma.RAY_2,
+    key_variable="LUMAAI_API_KEY",
+    no_credit="ValidationError",
+    stops_runs=False,
+    finds_lost=True,
+    picture="https://example.com/first.png",
+)
+
+VENDORS: tuple[Any, ...] = (FAL, OPENROUTER, RUNWAY, LUMA)

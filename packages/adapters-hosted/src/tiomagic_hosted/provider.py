@@ -202,6 +202,10 @@ class HostedProvider(ProviderBase):
         try:
             state = self._service.look(run_id, job)
         except ResourceNotFoundError as error:
+            if CANCEL_SENT in job.facts:
+                # The vendor took the request to end it, and now has it no more.
+                message = f"canceled: {self._service.title} has removed the run"
+                return Report(status=JobStatus.CANCELED, call_id=run_id, message=message)
             if self._now() - job.creation_time < self._searched_for:
                 # A run that was just accepted may not be listed everywhere yet.
                 return self._report_sent(run_id, error.message, of=job)

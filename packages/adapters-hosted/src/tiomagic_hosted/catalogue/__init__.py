@@ -3,9 +3,11 @@
 ``endpoints``   What runs a feature of a model at the vendor, and the names of its arguments.
 ``fal``         Models at fal.
 ``lengths``     Lengths that vendors name in whole seconds, as frames.
+``luma``        Models at Luma.
 ``openrouter``  Models at OpenRouter: ``openrouter_listing`` reads its list of models, which comes
                 with this package; ``openrouter_live`` puts a newer one in its place.
 ``prices``      Price lists of vendors, and what a call costs by them.
+``runway``      Models at Runway.
 ``shapes``      Shapes and sound, which many vendors name with the same words.
 """
 

@@ -19,6 +19,11 @@ def say_as_is(value: Any) -> object:
     return value
 
 
+def derive_nothing(_request: Request) -> Mapping[str, object]:
+    """Return no arguments."""
+    return {}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Name:
     """A vendor's argument."""
@@ -36,10 +41,20 @@ class Endpoint:
     """By our names. An argument without a name here is not sent: the vendor has none for it."""
     fixed: Mapping[str, object] = field(default_factory=dict)
     """What is sent with every call."""
+    derive: Callable[[Request], Mapping[str, object]] = derive_nothing
+    """Gives the vendor's arguments that follow from the whole call."""
     source: str
     """Where the names and limits come from, with the date."""
     prices: PriceList | None = None
     """What its runs cost; None where no list is known."""
+
+    def say(self, arguments: Mapping[str, Any]) -> dict[str, object]:
+        """Return arguments of ours in the vendor's words."""
+        return {
+            theirs.name: theirs.say(arguments[ours])
+            for ours, theirs in self.names.items()
+            if arguments.get(ours) is not None
+        }
 
     def build_order(self, request: Request) -> Order:
         """Return a call in the vendor's words.
@@ -47,10 +62,6 @@ class Endpoint:
         Args:
             request: With an address for each picture and video.
         """
-        known = {**request.job.required_args, **request.settings, **request.urls}
-        said = {
-            theirs.name: theirs.say(known[ours])
-            for ours, theirs in self.names.items()
-            if known.get(ours) is not None
-        }
-        return Order(endpoint=self.path, arguments={**self.fixed, **said})
+        said = self.say({**request.job.required_args, **request.settings, **request.urls})
+        derived = self.derive(request)
+        return Order(endpoint=self.path, arguments={**self.fixed, **derived, **said})

@@ -4,57 +4,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from types import MappingProxyType
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
-from tiomagic_domain.catalogue import ModelCard
-from tiomagic_domain.errors import AuthenticationError
-from tiomagic_domain.plugins import ProviderPlugin, ProviderSettings, Setting
-from tiomagic_domain.plugins.checks import check_token
+from tiomagic_domain.plugins import Setting
 from tiomagic_domain.plugins.settings import Section, parse_text
-from tiomagic_domain.ports.provider import Provider
-from tiomagic_domain.ports.rehearsal import Check
-from tiomagic_hosted.catalogue.fal import ENGINE as FAL_ENGINE
+from tiomagic_hosted.plugins.vendor import VendorPlugin
+
+if TYPE_CHECKING:
+    from tiomagic_hosted.catalogue import Catalogue
+    from tiomagic_hosted.service import HostedService
 
 __all__ = ["PLUGIN", "FalPlugin"]
 
 
-class FalPlugin(ProviderPlugin):
+class FalPlugin(VendorPlugin):
     """Runs models at fal."""
 
+    name: ClassVar[str] = "fal"
+    variable: ClassVar[str] = "FAL_KEY"
+    keys_page: ClassVar[str] = "fal.ai/dashboard/keys"
     settings: ClassVar[Section] = MappingProxyType(
         {"fal_key": Setting("FAL_KEY", parse_text, secret=True)}
     )
-    # An address of a video is checked like one of a user.
-    shared_settings: ClassVar[frozenset[str]] = frozenset({"allow_private_media"})
 
-    def build(self, settings: ProviderSettings) -> Provider:
-        """Return the provider; see the base."""
-        from tiomagic_hosted.building import build_provider
+    def build_service(self, key: str | None) -> tuple[HostedService, Catalogue]:
+        """Return fal and its models."""
         from tiomagic_hosted.catalogue.fal import CATALOGUE
         from tiomagic_hosted.services.fal import FalService
 
-        key = settings["fal_key"]
-
-        def check_key() -> None:
-            if not key:
-                raise AuthenticationError(
-                    "the provider 'fal' needs a key: set FAL_KEY (fal.ai/dashboard/keys)",
-                    details={"variable": "FAL_KEY"},
-                )
-
-        return build_provider(FalService(key), CATALOGUE, settings, check_key)
-
-    def runs(self, card: ModelCard) -> bool:
-        """Say whether a model is one of fal's."""
-        return card.engine == FAL_ENGINE
-
-    def diagnose(self, settings: ProviderSettings) -> Iterator[Check]:
-        """Look for a key."""
-        yield check_token(
-            "fal key", "FAL_KEY", is_set=bool(settings["fal_key"]), find_stored=lambda: False
-        )
+        return FalService(key), CATALOGUE
 
 
 PLUGIN = FalPlugin()

@@ -8,7 +8,7 @@ runs.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 from functools import cached_property
 from typing import Any, Final
@@ -49,6 +49,7 @@ class OpenRouterService:
     poll_interval_s = 10.0  # Its documents ask for 10 to 30 seconds.
     keeps_videos = timedelta(days=1)
     can_cancel = False
+    can_upload = True
 
     def __init__(self, key: str | None, server_url: str | None = None) -> None:
         self._key = key
@@ -80,9 +81,9 @@ class OpenRouterService:
             answer = self._videos.generate(model=order.endpoint, **arguments, **_NO_RETRIES)
         return str(answer.id)
 
-    def find(self, job: Job) -> str | None:  # noqa: ARG002 - OpenRouter lists no runs
-        """Return None: OpenRouter has no list of runs."""
-        return None
+    def find(self, job: Job) -> Sequence[str]:  # noqa: ARG002 - OpenRouter lists no runs
+        """Return nothing: OpenRouter has no list of runs."""
+        return ()
 
     def look(self, run_id: str, job: Job) -> RunState:
         """Return the state of a run; see the protocol."""

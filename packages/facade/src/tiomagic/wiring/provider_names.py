@@ -18,6 +18,8 @@ BUILT_IN_PROVIDERS: Final = MappingProxyType(
         "modal": "running models on Modal",
         "fal": "running models at fal",
         "openrouter": "running models at OpenRouter",
+        "runway": "running models at Runway",
+        "luma": "running models at Luma",
         "ray": "running models on a Ray cluster",
     }
 )
@@ -28,11 +30,13 @@ PLUGIN_MODULES: Final = MappingProxyType(
         "modal": "tiomagic_modal.plugin",
         "fal": "tiomagic_hosted.plugins.fal",
         "openrouter": "tiomagic_hosted.plugins.openrouter",
+        "runway": "tiomagic_hosted.plugins.runway",
+        "luma": "tiomagic_hosted.plugins.luma",
         "ray": "tiomagic_ray.plugin",
     }
 )
 """The module of each that has its plug-in."""
-HOSTED_PROVIDERS: Final = frozenset({"fal", "openrouter"})
+HOSTED_PROVIDERS: Final = frozenset({"fal", "openrouter", "runway", "luma"})
 """Those that have models of their own and run none of ours."""
 BUILT_IN_GROUPS: Final = MappingProxyType(
     {"modal": "Set up the Modal side, look at it, stop paying for it."}
