@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 from tests.sources import find_sources, nodes_of, read_sources
 
+from tiomagic.wiring.provider_names import HOSTED_PROVIDERS
+
 ROOT = Path(__file__).parent.parent
 WORKSPACE = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
 PACKAGES = {
@@ -29,8 +31,7 @@ LIGHT = (
     "tiomagic_domain.catalogue",
     "tiomagic_domain.usecases.generation",
     "tiomagic_hosted",
-    "tiomagic_hosted.plugins.fal",
-    "tiomagic_hosted.plugins.openrouter",
+    *(f"tiomagic_hosted.plugins.{name}" for name in sorted(HOSTED_PROVIDERS)),
     "tiomagic_local",
     "tiomagic_media",
     "tiomagic_local.provider",
@@ -44,8 +45,8 @@ LIGHT = (
 
 HEAVY = {
     *("torch", "diffusers", "transformers", "accelerate", "modal", "sqlalchemy", "alembic"),
-    *("numpy", "PIL", "av", "gradio", "onnxruntime", "pytest", "httpx", "ray"),
-    *("fal_client", "openrouter"),
+    *("numpy", "PIL", "av", "gradio", "onnxruntime", "pytest", "ray"),
+    *("fal_client", "httpx", "lumaai", "openrouter", "runwayml"),
 }
 """What a light module must not load."""
 

@@ -16,6 +16,7 @@ from tiomagic.ui.form.fields import Field, entries_of, resting_entries
 from tiomagic.ui.form.shapes import lengths_of, shapes_of
 from tiomagic.ui.models.samples import SAMPLE_FILES, samples_of
 from tiomagic.ui.web.uploads import FormFile
+from tiomagic.wiring.provider_names import BUILT_IN_PROVIDERS
 from tiomagic.wiring.session import Session
 from tiomagic_domain.catalogue import models
 from tiomagic_domain.features import INPUTS, Feature
@@ -250,7 +251,7 @@ def test_a_provider_that_is_not_installed_cannot_be_chosen(tmp_path: Path) -> No
 
     session = Missing(tmp_path, {"provider": "modal"}, {})
     desk = PageController(session).chooser
-    assert desk.providers() == ["local", "fal", "openrouter", "ray"]
+    assert desk.providers() == [name for name in BUILT_IN_PROVIDERS if name != "modal"]
     assert desk.missing_providers() == ["modal needs an extra"]
     assert desk.choose("modal")["provider"] == "local"
     assert desk.choose()["model"] == "doodle"

@@ -17,7 +17,7 @@ from tiomagic_domain.codes import ErrorCode
 from tiomagic_domain.errors import APIError, ResourceNotFoundError, ValidationError
 from tiomagic_domain.jobs.job import Job, JobStatus
 from tiomagic_domain.media import Media
-from tiomagic_domain.ports.provider import Cost
+from tiomagic_domain.money.cost import Cost
 from tiomagic_hosted.catalogue.runway import USD_A_CREDIT
 from tiomagic_hosted.sending import Correspondent, RefusedError
 from tiomagic_hosted.service import Order, RunState
