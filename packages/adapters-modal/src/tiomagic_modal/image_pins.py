@@ -72,7 +72,7 @@ PINS = (
     "setuptools==84.2.1",
     "shellingham==1.5.4",
     "sympy==1.14.0",
-    "tenacity==9.2.1",
+    "tenacity==9.1.4",
     "tokenizers==0.23.3",
     "torch==2.15.0",
     "tqdm==4.70.1",

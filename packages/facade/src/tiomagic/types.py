@@ -56,7 +56,18 @@ FeatureName: TypeAlias = (
     | Feature
 )
 StatusName: TypeAlias = Literal["queued", "running", "canceling", "completed", "failed", "canceled"]
-ProviderName: TypeAlias = Literal["local", "modal", "fal", "runway", "luma", "ray"] | AnyProvider
+ProviderName: TypeAlias = (
+    Literal[
+        "local",
+        "modal",
+        "fal",
+        "openrouter",
+        "runway",
+        "luma",
+        "ray",
+    ]
+    | AnyProvider
+)
 ModelName: TypeAlias = (
     Literal[
         "cogvideox-2b",
