@@ -123,6 +123,13 @@ def test_names_are_found_and_features_too():
         find_feature("text2video")
 
 
+def test_a_hosted_model_of_the_old_version_names_what_is_not_installed():
+    """Its card comes with the package of its provider."""
+    without = {name: card for name, card in models().items() if not card.is_hosted}
+    with pytest.raises(UnknownModelError, match=r"'luma-ray-2' needs the extra 'luma'"):
+        find_model("luma-ray-2", Feature.INTERPOLATE, "local", catalogue=without)
+
+
 @pytest.mark.parametrize(
     ("call", "words"),
     [
@@ -136,6 +143,10 @@ def test_names_are_found_and_features_too():
         ((None,), "there is no model None"),
         (("wan2.1-t2v-14b", Feature.INTERPOLATE), "cannot do interpolate"),
         (("wan2.1-t2v-14b", None, "acme"), "does not run on 'acme'. Its models: none"),
+        (
+            ("luma-ray-2", Feature.IMAGE_TO_VIDEO, "local"),
+            "does not run on 'local'. It is a hosted model of 'luma': run it on luma",
+        ),
     ],
 )
 def test_a_model_that_does_not_fit_is_told_the_ones_that_do(call, words):

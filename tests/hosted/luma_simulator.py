@@ -66,6 +66,8 @@ class Handler(VendorHandler):
         match fault:
             case "hang up after accepting":
                 self.hang_up()
+            case "hang up in the answer":
+                self.say_half(201, self._describe(run_id, {"state": "queued"}))
             case "500 after accepting":
                 self.say(500, {"detail": "Internal Server Error"})
             case "half an answer":

@@ -75,6 +75,8 @@ class Handler(VendorHandler):
         match fault:
             case "hang up after accepting":
                 self.hang_up()
+            case "hang up in the answer":
+                self.say_half(200, {"id": run_id, "estimatedCost": {"credits": CREDITS}})
             case "500 after accepting":
                 self.say(500, {"error": "An unexpected error has occurred"})
             case "half an answer":

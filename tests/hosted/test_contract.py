@@ -1,8 +1,10 @@
 """A hosted provider keeps the promises of every remote provider, through the vendor's client."""
 
 import pytest
-from tests.hosted.vendors import FAL, LUMA, OPENROUTER, RUNWAY
+from tests.hosted.vendors import FAL, LUMA, OPENROUTER, RUNWAY, VENDORS
 
+from tiomagic.wiring.provider_names import HOSTED_PROVIDERS
+from tiomagic_domain.catalogue import models
 from tiomagic_domain.testing import RemoteProviderContract
 
 
@@ -42,3 +44,11 @@ class TestLuma(HostedContract):
     @pytest.fixture
     def vendor(self):
         return LUMA
+
+
+def test_the_engine_of_a_hosted_model_is_its_provider():
+    """So the error for another provider can name the right one."""
+    named = {card.name: card.vendor for card in models().values() if card.is_hosted}
+    assert set(named.values()) <= HOSTED_PROVIDERS
+    for vendor in VENDORS:
+        assert {named[card.name] for card in vendor.catalogue.cards} == {vendor.name}
