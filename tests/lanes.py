@@ -51,6 +51,8 @@ LANES_OF_PATHS: dict[str, set[str]] = {
     "tests/modal/test_provider.py": {"server"},
     "tests/modal/test_servicer.py": {"server"},
     "tests/modal/test_story.py": {"server"},
+    "tests/server": {"server"},
+    "tests/server/test_doodle.py": {"torch", "server", "slow"},
     "tests/storage/test_machine.py": {"slow"},
     "tests/storage/test_processes.py": {"slow"},
     "tests/typing": {"slow"},

@@ -1,9 +1,13 @@
 """The server for clients of OpenAI's and OpenRouter's video API: ``tiomagic serve``.
 
 ``access``       Who may ask for what: keys, host names, sizes and times of requests.
+``answering``    What clients get: videos, models and errors, in their own forms.
 ``application``  The ASGI application over a ``TioMagic``: its routes and what guards them.
+``asking``       Reads a request: from bytes to the call of a model.
+``jobs``         The jobs of a server's clients, over ``tm``.
 ``options``      How a server runs: address, processes, limits.
 ``probes``       Health and readiness, for whatever watches the server.
+``routes``       The routes: create, read, list, delete, models.
 ``serving``      Listens and runs the application, in one process or several.
 
 The server keeps nothing itself: jobs, keys and videos are where ``tm`` has them, so that any

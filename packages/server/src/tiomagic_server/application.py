@@ -3,13 +3,40 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Final
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
 
+import anyio.to_thread
 from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
 
 from tiomagic import TioMagic, __version__
+from tiomagic.display.journal import get_logger
+from tiomagic.ui.web.origins import AllowedHosts
+from tiomagic_domain.errors import Problem, TioMagicError, ValidationError
+from tiomagic_domain.suggestions import shorten_repr
+from tiomagic_server.access.bodies import BodyLimits
+from tiomagic_server.access.gate import Gate
+from tiomagic_server.access.keys import ClientKeys
+from tiomagic_server.answering.errors import (
+    PlainAnswer,
+    answer_error,
+    build_error,
+    say_status,
+    status_of,
+)
+from tiomagic_server.jobs.desk import JobDesk
 from tiomagic_server.options import ServeOptions
 from tiomagic_server.probes import build_probes
+from tiomagic_server.routes.context import ServerContext
+from tiomagic_server.routes.creating import build_creating
+from tiomagic_server.routes.models import build_models
+from tiomagic_server.routes.openrouter import build_openrouter
+from tiomagic_server.routes.reading import build_reading
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
@@ -18,17 +45,94 @@ OPTIONS_VARIABLE: Final = "TIOMAGIC_SERVE_PROCESS"
 """The variable by which the processes of a server get their options."""
 
 
-def create_app(tm: TioMagic, options: ServeOptions) -> FastAPI:
-    """Return the application.
+def create_app(tm: TioMagic, options: ServeOptions) -> ASGIApp:
+    """Return the application, with everything that guards it.
 
     Args:
         tm: Whose jobs it serves.
         options: How.
     """
-    del options
-    app = FastAPI(title="tiomagic", version=__version__, docs_url=None, redoc_url=None)
+    keys = ClientKeys(tm.session.settings.state_dir)
+    names = AllowedHosts.of(options.host, options.allowed_hosts)
+    bounded = BodyLimits(build_api(tm, options), largest=options.max_body_mib * 2**20)
+    return Gate(bounded, names=names, keys=keys)
+
+
+def build_api(tm: TioMagic, options: ServeOptions) -> FastAPI:
+    """Return the routes of the server, without what guards them."""
+    context = ServerContext(tm=tm, options=options, desk=JobDesk(tm))
+    app = FastAPI(
+        title="tiomagic",
+        version=__version__,
+        description="Videos from the models of tiomagic, for clients of OpenAI and OpenRouter.",
+        docs_url=None,
+        redoc_url=None,
+        openapi_url="/openapi.json",
+        lifespan=partial(_run, context),
+    )
+    # First the fixed paths: /v1/videos/models is no id.
+    for build in (build_models, build_creating, build_reading, build_openrouter):
+        app.include_router(build(context))
     app.include_router(build_probes(tm))
+    _handle_errors(app)
     return app
+
+
+@asynccontextmanager
+async def _run(context: ServerContext, _: FastAPI) -> AsyncIterator[None]:
+    """Follow again what the last server left, and then serve."""
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(_recover, context)
+        yield
+        tasks.cancel_scope.cancel()
+
+
+async def _recover(context: ServerContext) -> None:
+    try:
+        await anyio.to_thread.run_sync(context.tm.recover, abandon_on_cancel=True)
+    except TioMagicError as error:
+        get_logger().warning("run.troubled", error=error.message, code=error.code)
+
+
+def _handle_errors(app: FastAPI) -> None:
+    """Answer every error in the form that clients read."""
+
+    async def ours(request: Request, error: Any) -> PlainAnswer:
+        if status_of(error) >= 500:
+            get_logger().error("server.failed", path=request.url.path, error=error.message)
+        return answer_error(request, error)
+
+    async def of_framework(request: Request, error: Any) -> PlainAnswer:
+        status = error.status_code
+        message = str(error.detail)
+        if status == 404:
+            message = f"there is no {request.method} {request.url.path}; see /openapi.json"
+        return build_error(
+            request, status, message, code=say_status(status), headers=error.headers or {}
+        )
+
+    async def of_query(request: Request, error: Any) -> PlainAnswer:
+        problems = [
+            Problem(
+                field=".".join(str(part) for part in one["loc"][1:]) or str(one["loc"][0]),
+                message=str(one["msg"]),
+                given=shorten_repr(one.get("input")),
+            )
+            for one in error.errors()
+        ]
+        return answer_error(request, ValidationError.of(problems, subject="the request"))
+
+    async def unexpected(request: Request, error: Exception) -> PlainAnswer:
+        get_logger().error(
+            "server.failed", path=request.url.path, error=repr(error), exc_info=error
+        )
+        message = "the server failed; its log says why"
+        return build_error(request, 500, message, code="unexpected")
+
+    app.add_exception_handler(TioMagicError, ours)
+    app.add_exception_handler(HTTPException, of_framework)
+    app.add_exception_handler(RequestValidationError, of_query)
+    app.add_exception_handler(Exception, unexpected)
 
 
 def create_from_environment() -> ASGIApp:

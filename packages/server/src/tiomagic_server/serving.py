@@ -15,13 +15,17 @@ from tiomagic.ui.web.origins import is_loopback
 from tiomagic.ui.web.server import listen
 from tiomagic_domain.codes import ErrorCode
 from tiomagic_domain.errors import ConfigurationError
+from tiomagic_server.access.connections import BoundedProtocol
+from tiomagic_server.access.keys import ClientKeys
 from tiomagic_server.application import OPTIONS_VARIABLE, connect, create_app
 from tiomagic_server.options import ServeOptions
 
-__all__ = ["ServeOptions", "serve"]
+__all__ = ["ClientKeys", "ServeOptions", "serve"]
 
 STOP_TIMEOUT_S: Final = 10
 """Seconds that open requests have to end when the server is stopped."""
+MAX_HEAD_BYTES: Final = 32 * 2**10
+"""Most bytes of a request's headers."""
 
 
 def serve(options: ServeOptions, started: Callable[[str], None]) -> None:
@@ -48,7 +52,14 @@ def serve(options: ServeOptions, started: Callable[[str], None]) -> None:
 
 def require_keys(options: ServeOptions) -> None:
     """Raise if other machines could reach a server without a key."""
-    if not is_loopback(options.host):
+    if is_loopback(options.host):
+        return
+    tm = connect(options)
+    try:
+        has_keys = bool(ClientKeys(tm.session.settings.state_dir).list())
+    finally:
+        tm.close()
+    if not has_keys:
         raise ConfigurationError(
             f"{options.host} can be reached by other machines, and there is no key: make one with "
             "tiomagic serve keys add NAME, or stay on 127.0.0.1",
@@ -68,6 +79,8 @@ def configure(application: Any, **more: Any) -> uvicorn.Config:
         # The client is the connected peer: headers must not override its address.
         proxy_headers=False,
         server_header=False,
+        http=BoundedProtocol,
+        h11_max_incomplete_event_size=MAX_HEAD_BYTES,
         timeout_graceful_shutdown=STOP_TIMEOUT_S,
         **more,
     )

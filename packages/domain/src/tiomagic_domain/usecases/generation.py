@@ -336,6 +336,7 @@ class Generation(JobRuns):
         on_progress: ProgressSink = ignore_progress,
         detach: bool = False,
         retry: int = 0,
+        tags: Sequence[str] = (),
         key: str | None = None,
         force: bool = False,
         preview: bool = False,
@@ -353,6 +354,7 @@ class Generation(JobRuns):
             on_progress: Gets each progress event while a blocking provider works.
             detach: As for ``submit``.
             retry: As for ``submit``.
+            tags: As for ``submit``.
             key: As for ``submit``.
             force: As for ``submit``.
             preview: As for ``submit``.
@@ -368,6 +370,7 @@ class Generation(JobRuns):
             on_progress=on_progress,
             detach=detach,
             retry=retry,
+            tags=tags,
             key=key,
             rerun=call,
             force=force,

@@ -70,7 +70,7 @@ EXAMPLES: Final[Mapping[str, tuple[str, ...]]] = {
     "rehearse": ("rehearse doodle", "rehearse wan2.2-ti2v-5b --provider modal"),
     "doctor": ("doctor", "doctor --json"),
     "worker": ("worker", "worker stop"),
-    "serve": ("serve", "serve --port 9000 --workers 4"),
+    "serve": ("serve", "serve keys add ann", "serve --host 0.0.0.0 --workers 4"),
     "ui": ("ui", "ui --host 0.0.0.0 --no-browser"),
 }
 

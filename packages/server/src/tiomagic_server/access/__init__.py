@@ -1,1 +1,7 @@
-"""Who may ask for what: keys, host names, sizes and times of requests."""
+"""Who may ask for what: keys, host names, sizes and times of requests.
+
+``bodies``       Limits on bodies: size, speed, and how many at once.
+``connections``  Limits on connections: how many, and how long one may send nothing.
+``gate``         Guards every request: host name, website, key, id.
+``keys``         Keys of clients, of which only digests are stored.
+"""

@@ -62,6 +62,7 @@ SENTENCES: Final[Mapping[str, Sentence]] = MappingProxyType(
         "job.stop_requested": "job {job_id} is being stopped",
         "job.submitted": "job {job_id}: {feature} with {model} on {provider}",
         "run.troubled": "{error}",
+        "server.failed": "the server failed at {path}: {error}",
         "settings.unknown_variable": "{variable} is not a setting; did you mean {nearest}?",
         "ui.job_not_checked": "job {job_id} could not be checked: {error}",
         "ui.login": "a login to the page from {address}",

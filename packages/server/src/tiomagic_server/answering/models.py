@@ -1,0 +1,118 @@
+"""Models with their sizes, lengths and features."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+from pydantic import BaseModel, Field
+
+from tiomagic_domain.catalogue import ModelCard
+from tiomagic_domain.features import Feature
+from tiomagic_domain.schema.schema import Schema
+from tiomagic_domain.schema.sizes import ASPECT, ASPECTS, RESOLUTION
+
+KNOWN_SINCE: Final = 1764460800
+"""Unix time of the first version of this catalogue, 2025-11-30: a card has no date of its own."""
+MOST_LENGTHS: Final = 60
+"""Most whole seconds that are listed."""
+
+
+class ServedModel(BaseModel):
+    """A model that this server runs, in OpenRouter's words and in ours."""
+
+    id: str
+    canonical_slug: str
+    name: str
+    description: str
+    created: int
+    hugging_face_id: str | None
+    supported_resolutions: list[str] | None
+    supported_aspect_ratios: list[str] | None
+    supported_sizes: list[str] | None
+    supported_durations: list[int] | None
+    supported_frame_images: list[str] | None
+    generate_audio: bool | None
+    seed: bool | None
+    creativity: list[int] | None = None
+    upscale_factor: dict[str, float] | None = None
+    pricing_skus: dict[str, str] | None
+    allowed_passthrough_parameters: list[str]
+    features: list[str] = Field(description="What it can do, in tiomagic's words")
+    licence: str
+    parameters: dict[str, Any] = Field(
+        description="For each feature the JSON Schema of its parameters (draft 2020-12)"
+    )
+
+
+class ServedModels(BaseModel):
+    """All models of this server."""
+
+    data: list[ServedModel]
+
+
+def to_served_model(card: ModelCard) -> ServedModel:
+    """Return a card as clients read it."""
+    schemas = card.features
+    main = schemas.get(Feature.TEXT_TO_VIDEO) or next(iter(schemas.values()))
+    names = {p.name for schema in schemas.values() for p in (*schema.parameters, *schema.sizes)}
+    return ServedModel(
+        id=card.name,
+        canonical_slug=card.name,
+        name=card.title,
+        description=card.description,
+        created=KNOWN_SINCE,
+        hugging_face_id=card.repository,
+        supported_resolutions=_choices(main, RESOLUTION),
+        supported_aspect_ratios=_choices(main, ASPECT)
+        or (list(ASPECTS) if ASPECT in main else None),
+        supported_sizes=_default_size(main),
+        supported_durations=_whole_seconds(main) or None,
+        supported_frame_images=_frame_images(schemas) or None,
+        generate_audio="generate_audio" in names or None,
+        seed="seed" in names,
+        pricing_skus=None,
+        allowed_passthrough_parameters=sorted(names),
+        features=[feature.value for feature in schemas],
+        licence=card.licence,
+        parameters={
+            feature.value: schema.to_json_schema(title=f"{feature.value} with {card.name}")
+            for feature, schema in schemas.items()
+        },
+    )
+
+
+def list_served(cards: Iterable[ModelCard]) -> ServedModels:
+    """Return cards as clients read them."""
+    return ServedModels(data=[to_served_model(card) for card in cards])
+
+
+def _choices(schema: Schema, name: str) -> list[str] | None:
+    if name not in schema:
+        return None
+    return [str(choice) for choice in schema[name].choices or schema[name].examples] or None
+
+
+def _default_size(schema: Schema) -> list[str] | None:
+    """Return the size that it was trained on; it makes others too, as its parameters say."""
+    if "width" not in schema or "height" not in schema:
+        return None
+    sides = schema["width"].default, schema["height"].default
+    return [f"{sides[0]}x{sides[1]}"] if all(isinstance(side, int) for side in sides) else None
+
+
+def _whole_seconds(schema: Schema) -> list[int]:
+    """Return the whole seconds that are nearest to a length that it makes."""
+    if "num_frames" not in schema or "fps" not in schema:
+        return []
+    frames, fps = schema["num_frames"], schema["fps"].default
+    if not isinstance(fps, int) or frames.minimum is None or frames.maximum is None:
+        return []
+    seconds = {round(count / fps) for count in frames.legal_values()}
+    return sorted(second for second in seconds if second > 0)[:MOST_LENGTHS]
+
+
+def _frame_images(schemas: Mapping[Feature, Schema]) -> list[str]:
+    first = Feature.IMAGE_TO_VIDEO in schemas or Feature.INTERPOLATE in schemas
+    last = Feature.INTERPOLATE in schemas
+    return [*(["first_frame"] if first else []), *(["last_frame"] if last else [])]

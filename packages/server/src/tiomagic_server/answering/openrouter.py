@@ -1,0 +1,66 @@
+"""A job as OpenRouter's generation."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from pydantic import BaseModel
+
+from tiomagic_domain.jobs.job import Job, JobStatus
+from tiomagic_domain.ports.provider import COST
+
+STATUSES: Final = {
+    JobStatus.QUEUED: "pending",
+    JobStatus.RUNNING: "in_progress",
+    JobStatus.CANCELING: "in_progress",
+    JobStatus.COMPLETED: "completed",
+    JobStatus.FAILED: "failed",
+    JobStatus.CANCELED: "cancelled",
+}
+"""OpenRouter's word for each status."""
+
+
+class Usage(BaseModel):
+    """What a generation cost."""
+
+    cost: float | None = None
+
+
+class OpenRouterJob(BaseModel):
+    """A video that is made, or was."""
+
+    id: str
+    polling_url: str
+    status: str
+    generation_id: str | None = None
+    unsigned_urls: list[str] | None = None
+    usage: Usage | None = None
+    error: str | None = None
+
+
+def to_generation(job: Job, base: str) -> OpenRouterJob:
+    """Return a job as a generation.
+
+    Args:
+        job: As it is stored.
+        base: Address of this API, without a slash at its end.
+    """
+    place = f"{base}/videos/{job.job_id}"
+    done = job.status is JobStatus.COMPLETED
+    return OpenRouterJob(
+        id=job.job_id,
+        polling_url=place,
+        status=STATUSES[job.status],
+        generation_id=job.job_id if done else None,
+        unsigned_urls=[f"{place}/content"] if done else None,
+        usage=Usage(cost=_find_dollars(job)) if job.status.is_terminal else None,
+        error=job.error if job.status is JobStatus.FAILED else None,
+    )
+
+
+def _find_dollars(job: Job) -> float | None:
+    cost: Any = job.facts.get(COST)
+    if not isinstance(cost, dict) or cost.get("currency", "USD") != "USD":
+        return None
+    amount = cost.get("amount")
+    return float(amount) if isinstance(amount, int | float) else None

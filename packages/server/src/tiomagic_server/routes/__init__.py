@@ -1,0 +1,9 @@
+"""The routes of the server.
+
+``answers``     What the descriptions of all routes share: errors that any of them may answer with.
+``context``     What every route needs: ``tm``, the desk, the caller, and threads to block in.
+``creating``    Makes videos: create, remix, extend, and what no model here can do.
+``models``      Lists the models.
+``openrouter``  The same jobs in OpenRouter's form, under ``/api/v1``.
+``reading``     Reads videos: retrieve, list, delete, content.
+"""

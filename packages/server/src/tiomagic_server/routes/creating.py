@@ -1,0 +1,170 @@
+"""Makes videos: create, remix, extend, and what no model here can do."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from typing import Any, Final
+
+from fastapi import APIRouter
+from starlette.requests import Request
+
+from tiomagic_domain.catalogue.continuation import CONTINUED_VIDEO_ARGUMENT
+from tiomagic_domain.codes import ErrorCode
+from tiomagic_domain.errors import Problem, ValidationError
+from tiomagic_domain.jobs.job import Job
+from tiomagic_domain.suggestions import shorten_repr
+from tiomagic_server.answering.errors import PlainAnswer, build_error
+from tiomagic_server.answering.openai import Video
+from tiomagic_server.asking.bodies import read_fields
+from tiomagic_server.asking.calls import read_call
+from tiomagic_server.jobs.callers import Caller
+from tiomagic_server.routes.answers import ERRORS, body_schema
+from tiomagic_server.routes.context import ServerContext, caller_of
+from tiomagic_server.routes.reading import answer_video
+
+MAX_KEY_HEADERS: Final = 1
+_TEXT: Final = {"type": "string"}
+_PICTURE: Final = {
+    "description": "A file of the form, an http(s) or data: address, or an object such as "
+    '{"image_url": "https://…"}',
+}
+CREATE_FIELDS: Final[dict[str, Any]] = {
+    "prompt": {**_TEXT, "description": "What the video shows"},
+    "model": {**_TEXT, "description": "One of /v1/videos/models; the provider's own if left out"},
+    "seconds": {"anyOf": [_TEXT, {"type": "number"}], "description": "Length of the video"},
+    "size": {**_TEXT, "description": "Width x height; the nearest that the model makes"},
+    "input_reference": _PICTURE,
+    "frame_images": {
+        "description": "First and last frame: objects with image_url and frame_type",
+        "type": "array",
+        "items": {"type": "object"},
+    },
+    "aspect_ratio": {**_TEXT, "description": "Such as 16:9"},
+    "resolution": {**_TEXT, "description": "Such as 720p"},
+    "seed": {"type": "integer"},
+}
+"""The fields that most clients send; every parameter of a model is one as well."""
+
+
+async def create_job(context: ServerContext, request: Request) -> Job:
+    """Return the job of a request, stored and submitted."""
+    caller, key = caller_of(request), read_key(request)
+    async with read_fields(request) as fields:
+        return await context.submit(lambda: _create(context, caller, key, fields))
+
+
+def _create(
+    context: ServerContext, caller: Caller, key: str | None, fields: Mapping[str, Any]
+) -> Job:
+    asked = read_call(
+        fields,
+        context.tm.session,
+        partial(context.desk.find_video, caller=caller),
+        allow_weights=context.options.allow_weights,
+    )
+    try:
+        return context.desk.submit(asked, caller, key)
+    except ValidationError as error:
+        raise asked.rename(error) from error
+
+
+def read_key(request: Request) -> str | None:
+    """Return the idempotency key of a request; None for none."""
+    given = request.headers.getlist("idempotency-key")
+    if len(given) > MAX_KEY_HEADERS:
+        raise ValidationError("the header Idempotency-Key is given twice")
+    return given[0] if given else None
+
+
+def build_creating(context: ServerContext) -> APIRouter:
+    """Return the routes that make videos in OpenAI's form."""
+    router = APIRouter(tags=["videos"], responses=ERRORS)
+
+    @router.post(
+        "/v1/videos",
+        response_model=Video,
+        summary="Make a video",
+        openapi_extra=body_schema(CREATE_FIELDS, ["prompt"]),
+    )
+    async def create_video(request: Request) -> PlainAnswer:
+        return answer_video(await create_job(context, request))
+
+    @router.post(
+        "/v1/videos/extensions",
+        response_model=Video,
+        summary="Continue a video: the old part and then a new one",
+        openapi_extra=body_schema(
+            {"video": _PICTURE, "prompt": _TEXT, "seconds": CREATE_FIELDS["seconds"]}, ["video"]
+        ),
+    )
+    async def extend_video(request: Request) -> PlainAnswer:
+        caller, key = caller_of(request), read_key(request)
+        async with read_fields(request) as fields:
+            job = await context.submit(
+                lambda: _create(context, caller, key, _as_extension(context, caller, fields))
+            )
+        return answer_video(job)
+
+    @router.post(
+        "/v1/videos/{video_id}/remix",
+        response_model=Video,
+        summary="Make a video again with another prompt",
+        openapi_extra=body_schema({"prompt": _TEXT}, ["prompt"]),
+    )
+    async def remix_video(video_id: str, request: Request) -> PlainAnswer:
+        caller, key = caller_of(request), read_key(request)
+        async with read_fields(request) as fields:
+            changes = _read_changes(fields)
+            source = await context.read(lambda: context.desk.find(video_id, caller))
+            job = await context.submit(lambda: context.desk.remix(source, changes, caller, key))
+        return answer_video(job)
+
+    @router.post("/v1/videos/edits", summary="Not done: no model here edits a video")
+    @router.post("/v1/videos/characters", summary="Not done: no model here keeps characters")
+    async def refuse(request: Request) -> PlainAnswer:
+        what = request.url.path.rpartition("/")[2]
+        message = (
+            f"no model of this server makes {what}; use /v1/videos/{{id}}/remix to make a video "
+            "again with other words, or /v1/videos/extensions to continue one"
+        )
+        return build_error(request, 400, message, code="not_supported")
+
+    return router
+
+
+def _as_extension(
+    context: ServerContext, caller: Caller, fields: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Return the fields of a call that continues a video; model and words are the old part's."""
+    given = dict(fields)
+    video = given.pop("video", None)
+    if video is None:
+        problem = Problem(field="video", message="is needed: what goes on", given="nothing")
+        raise ValidationError.of([problem], subject="the request")
+    call: dict[str, Any] = {**given, CONTINUED_VIDEO_ARGUMENT: video}
+    job_id = video.get("id") if isinstance(video, dict) else video
+    if isinstance(job_id, str) and ":" not in job_id:
+        source = context.desk.find(job_id, caller)
+        call.setdefault("prompt", source.arguments.get("prompt"))
+        call.setdefault("model", source.model)
+    return call
+
+
+def _read_changes(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a remix changes: the prompt."""
+    problems = [
+        Problem(
+            field=name, message="cannot be changed by a remix", given=shorten_repr(fields[name])
+        )
+        for name in fields
+        if name != "prompt"
+    ]
+    prompt = fields.get("prompt")
+    if not isinstance(prompt, str):
+        problems.append(
+            Problem(field="prompt", message="is needed: what changes", given=shorten_repr(prompt))
+        )
+    if problems:
+        raise ValidationError.of(problems, subject="a remix", code=ErrorCode.INVALID_INPUT)
+    return {"prompt": prompt}

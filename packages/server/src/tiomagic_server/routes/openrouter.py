@@ -1,0 +1,56 @@
+"""The same jobs in OpenRouter's form, under ``/api/v1``."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+from starlette.requests import Request
+from starlette.responses import Response
+
+from tiomagic_server.answering.errors import PlainAnswer
+from tiomagic_server.answering.openrouter import OpenRouterJob, to_generation
+from tiomagic_server.jobs.media import Variant
+from tiomagic_server.routes.answers import ERRORS, body_schema
+from tiomagic_server.routes.context import ServerContext, caller_of
+from tiomagic_server.routes.creating import CREATE_FIELDS, create_job
+from tiomagic_server.routes.reading import CONTENT, answer_content
+
+
+def build_openrouter(context: ServerContext) -> APIRouter:
+    """Return the routes in OpenRouter's form."""
+    router = APIRouter(prefix="/api/v1", tags=["openrouter"], responses=ERRORS)
+
+    @router.post(
+        "/videos",
+        status_code=202,
+        response_model=OpenRouterJob,
+        summary="Make a video",
+        openapi_extra=body_schema(CREATE_FIELDS, ["prompt"]),
+    )
+    async def generate(request: Request) -> PlainAnswer:
+        job = await create_job(context, request)
+        return PlainAnswer(_dump(to_generation(job, _base(request))), 202)
+
+    @router.get("/videos/{job_id}", response_model=OpenRouterJob, summary="Look at a video")
+    async def get_generation(job_id: str, request: Request) -> PlainAnswer:
+        caller = caller_of(request)
+        job = await context.read(lambda: context.desk.look(job_id, caller))
+        return PlainAnswer(_dump(to_generation(job, _base(request))))
+
+    @router.get(
+        "/videos/{job_id}/content",
+        summary="Fetch a video",
+        response_class=Response,
+        responses={200: CONTENT, 206: CONTENT, 416: {"description": "No such part of the file"}},
+    )
+    async def get_content(job_id: str, request: Request) -> Response:
+        return await answer_content(context, request, job_id, Variant.VIDEO)
+
+    return router
+
+
+def _dump(generation: OpenRouterJob) -> dict[str, object]:
+    return generation.model_dump(exclude_none=True)
+
+
+def _base(request: Request) -> str:
+    return f"{str(request.base_url).rstrip('/')}/api/v1"
