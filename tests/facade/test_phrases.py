@@ -28,6 +28,7 @@ from tiomagic_domain.requests import preparation
 from tiomagic_domain.testing import make_job
 
 FACADE = Path(__file__).parents[2] / "packages/facade/src/tiomagic"
+SERVER = FACADE.parents[2] / "server"
 
 
 @dataclass
@@ -330,8 +331,9 @@ def test_every_fact_that_a_job_begins_with_is_said() -> None:
 
 
 def logged_events() -> Iterator[tuple[str, str]]:
-    """Give the file and the name of each event that the facade logs."""
-    for path in (path for path in find_sources() if path.is_relative_to(FACADE)):
+    """Give the file and the name of each event that the facade and the server log."""
+    theirs = (FACADE, SERVER)
+    for path in (one for one in find_sources() if any(map(one.is_relative_to, theirs))):
         for node in nodes_of(path):
             if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
                 continue

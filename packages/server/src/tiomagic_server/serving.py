@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import socket
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, Final
 
 import uvicorn
@@ -40,13 +42,17 @@ def serve(options: ServeOptions, started: Callable[[str], None]) -> None:
     """
     require_keys(options)
     opened = listen(options.host, options.port, who="the server")
+    # uvicorn stops in order at either signal, and then raises it again.
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         started(_address(options.host, opened))
-        if options.workers > 1:
-            _run_processes(options, opened)
-        else:
-            _run_here(options, opened)
+        with suppress(KeyboardInterrupt):
+            if options.workers > 1:
+                _run_processes(options, opened)
+            else:
+                _run_here(options, opened)
     finally:
+        signal.signal(signal.SIGTERM, before)
         opened.close()
 
 

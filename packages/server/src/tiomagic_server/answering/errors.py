@@ -139,6 +139,8 @@ def _plain(problems: list[dict[str, object]]) -> list[dict[str, object]]:
 
 def say_status(status: int) -> str:
     """Return a status in words, as a code."""
+    if status == 413:
+        return "too_large"  # Versions of Python have different words for it.
     try:
         return http.HTTPStatus(status).phrase.lower().replace(" ", "_").replace("'", "")
     except ValueError:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -28,9 +28,10 @@ MOTION_ARGUMENTS: Final = (
 """Arguments of pose guidance alone."""
 FRAME_ARGUMENTS: Final = ("first_frame", "last_frame", "keyframes")
 """Arguments of interpolation."""
-WEIGHT_ARGUMENTS: Final = frozenset({"loras", "weights", "revisions"})
+WEIGHT_ARGUMENTS: Final = ("loras", "weights", "revisions")
 """Arguments that name files of the server's machine, or let it download from anybody's
 repository."""
+NAMES_WEIGHTS: Final = "is not taken from clients of this server: it names weights to load"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,8 +75,9 @@ def read_call(
     schema = card.schema(feature)
     common.add_size(schema)
     arguments, problems = common.arguments, list(common.problems)
+    problems += _refuse(schema.objects, arguments, "exists in Python alone, not in a request")
     if not allow_weights:
-        problems += _refuse_weights(arguments)
+        problems += _refuse(WEIGHT_ARGUMENTS, arguments, NAMES_WEIGHTS)
     arguments = read_texts(schema, arguments)
     media, refused = read_media(arguments, _media_kinds(schema), find_video)
     arguments |= media
@@ -114,11 +116,12 @@ def _require_text(field: str, value: object) -> str:
     raise ValidationError.of([problem], subject="the request")
 
 
-def _refuse_weights(arguments: dict[str, Any]) -> list[Problem]:
-    message = "is not taken from clients of this server: it names weights to load"
+def _refuse(names: Iterable[str], arguments: dict[str, Any], message: str) -> list[Problem]:
+    """Take some arguments out, each with its problem."""
     return [
         Problem(field=name, message=message, given=shorten_repr(arguments.pop(name)))
-        for name in WEIGHT_ARGUMENTS & arguments.keys()
+        for name in names
+        if name in arguments
     ]
 
 

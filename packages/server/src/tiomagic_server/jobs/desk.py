@@ -26,7 +26,7 @@ from tiomagic_domain.jobs.job import Job, JobQuery
 from tiomagic_server.asking.calls import AskedVideo
 from tiomagic_server.jobs.callers import Caller
 from tiomagic_server.jobs.labels import remixed_tag
-from tiomagic_server.jobs.media import Variant, find_file
+from tiomagic_server.jobs.media import ContentVariant, find_file
 
 if TYPE_CHECKING:
     from tiomagic import TioMagic
@@ -218,7 +218,7 @@ class JobDesk:
         Raises:
             ResourceNotFoundError: when there is no such job, or it has no video.
         """
-        return find_file(self._tm, self.find(job_id, caller), Variant.VIDEO)
+        return find_file(self._tm, self.find(job_id, caller), ContentVariant.VIDEO)
 
 
 def _own_key(key: str | None, caller: Caller) -> str | None:

@@ -20,7 +20,7 @@ FOLDER: Final = "served"
 """Folder of the state folder with the pictures that were asked for."""
 
 
-class Variant(StrEnum):
+class ContentVariant(StrEnum):
     """What of a video is fetched."""
 
     VIDEO = "video"
@@ -29,13 +29,13 @@ class Variant(StrEnum):
 
 
 MEDIA_TYPES: Final = {
-    Variant.VIDEO: "video/mp4",
-    Variant.THUMBNAIL: "image/png",
-    Variant.SPRITESHEET: "image/png",
+    ContentVariant.VIDEO: "video/mp4",
+    ContentVariant.THUMBNAIL: "image/png",
+    ContentVariant.SPRITESHEET: "image/png",
 }
 
 
-def find_file(tm: TioMagic, job: Job, variant: Variant) -> Path:
+def find_file(tm: TioMagic, job: Job, variant: ContentVariant) -> Path:
     """Return a file of a finished job; a picture is made the first time that it is asked for.
 
     Raises:
@@ -55,23 +55,23 @@ def find_file(tm: TioMagic, job: Job, variant: Variant) -> Path:
         # Its own words name a folder of this machine.
         message = f"the video has no file: it is {job.status}, or its file was removed"
         raise ResourceNotFoundError(message, code=error.code) from error
-    if variant is Variant.VIDEO:
+    if variant is ContentVariant.VIDEO:
         return video
     target = _picture_path(tm, job.job_id, variant)
     if target.is_file():
         return target
     make_private(target.parent)
-    if variant is Variant.THUMBNAIL:
+    if variant is ContentVariant.THUMBNAIL:
         return tm.poster(job.job_id, target)
     return tm.contact_sheet(job.job_id, target)
 
 
 def forget_pictures(tm: TioMagic, job_id: str) -> None:
     """Delete the pictures of a job."""
-    for variant in (Variant.THUMBNAIL, Variant.SPRITESHEET):
+    for variant in (ContentVariant.THUMBNAIL, ContentVariant.SPRITESHEET):
         with contextlib.suppress(OSError):
             _picture_path(tm, job_id, variant).unlink(missing_ok=True)
 
 
-def _picture_path(tm: TioMagic, job_id: str, variant: Variant) -> Path:
+def _picture_path(tm: TioMagic, job_id: str, variant: ContentVariant) -> Path:
     return tm.session.settings.state_dir / FOLDER / f"{job_id}-{variant.value}.png"

@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from tiomagic_server.answering.errors import PlainAnswer
 from tiomagic_server.answering.openrouter import OpenRouterJob, to_generation
-from tiomagic_server.jobs.media import Variant
+from tiomagic_server.jobs.media import ContentVariant
 from tiomagic_server.routes.answers import ERRORS, body_schema
 from tiomagic_server.routes.context import ServerContext, caller_of
 from tiomagic_server.routes.creating import CREATE_FIELDS, create_job
@@ -43,7 +43,7 @@ def build_openrouter(context: ServerContext) -> APIRouter:
         responses={200: CONTENT, 206: CONTENT, 416: {"description": "No such part of the file"}},
     )
     async def get_content(job_id: str, request: Request) -> Response:
-        return await answer_content(context, request, job_id, Variant.VIDEO)
+        return await answer_content(context, request, job_id, ContentVariant.VIDEO)
 
     return router
 

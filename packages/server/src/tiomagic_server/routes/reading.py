@@ -25,7 +25,7 @@ from tiomagic_server.answering.openai import (
     to_page,
     to_video,
 )
-from tiomagic_server.jobs.media import MEDIA_TYPES, Variant, find_file, forget_pictures
+from tiomagic_server.jobs.media import MEDIA_TYPES, ContentVariant, find_file, forget_pictures
 from tiomagic_server.routes.answers import ERRORS
 from tiomagic_server.routes.context import ServerContext, caller_of
 
@@ -36,7 +36,7 @@ MAX_PAGE: Final = 100
 """Most videos of a page."""
 
 
-class Order(StrEnum):
+class ListOrder(StrEnum):
     """The order of a list."""
 
     ASCENDING = "asc"
@@ -63,12 +63,12 @@ def build_reading(context: ServerContext) -> APIRouter:
         request: Request,
         limit: Annotated[int, Query(ge=1, le=MAX_PAGE)] = 20,
         after: Annotated[str | None, Query(description="The last id of the page before")] = None,
-        order: Order = Order.DESCENDING,
+        order: ListOrder = ListOrder.DESCENDING,
     ) -> PlainAnswer:
         caller = caller_of(request)
         jobs, more = await context.read(
             lambda: context.desk.list_page(
-                caller, limit=limit, after=after, oldest_first=order is Order.ASCENDING
+                caller, limit=limit, after=after, oldest_first=order is ListOrder.ASCENDING
             )
         )
         return PlainAnswer(to_page(jobs, has_more=more).model_dump())
@@ -90,7 +90,7 @@ def build_reading(context: ServerContext) -> APIRouter:
         responses={200: CONTENT, 206: CONTENT, 416: {"description": "No such part of the file"}},
     )
     async def read_content(
-        video_id: str, request: Request, variant: Variant = Variant.VIDEO
+        video_id: str, request: Request, variant: ContentVariant = ContentVariant.VIDEO
     ) -> Response:
         return await answer_content(context, request, video_id, variant)
 
@@ -107,7 +107,7 @@ CONTENT: Final[dict[str, Any]] = {
 
 
 async def answer_content(
-    context: ServerContext, request: Request, video_id: str, variant: Variant
+    context: ServerContext, request: Request, video_id: str, variant: ContentVariant
 ) -> Response:
     """Return a file of a video."""
     caller = caller_of(request)

@@ -1,0 +1,220 @@
+"""What is broken, wrong or hostile: an answer 4xx with the error object, and nothing is stored."""
+
+from __future__ import annotations
+
+import json
+import socket
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from tests.server.pictures import picture
+
+if TYPE_CHECKING:
+    from tests.server.conftest import FakeStudio
+
+FORM = "multipart/form-data; boundary=xyz"
+PART = b'--xyz\r\nContent-Disposition: form-data; name="prompt"\r\n\r\na fox\r\n'
+BODIES: dict[str, tuple[str, bytes, int]] = {
+    "a form without its end": (FORM, PART + b"--xy", 400),
+    "a form without a boundary": ("multipart/form-data", PART, 400),
+    "a form of other things": (FORM, b"hello", 400),
+    "a part without a name": (FORM, b"--xyz\r\n\r\na\r\n--xyz--\r\n", 400),
+    "too many fields": (
+        "application/x-www-form-urlencoded",
+        b"&".join(b"f%d=1" % number for number in range(600)),
+        400,
+    ),
+    "brackets that do not match": ("application/x-www-form-urlencoded", b"prompt=a&a[b=1", 400),
+    "brackets without end": (
+        "application/x-www-form-urlencoded",
+        b"prompt=a&a" + b"[b]" * 400 + b"=1",
+        400,
+    ),
+    "a value and a field of it": (
+        "application/x-www-form-urlencoded",
+        b"prompt=a&seed=1&seed[b]=2",
+        400,
+    ),
+    "no JSON": ("application/json", b'{"prompt": ', 400),
+    "JSON that is no object": ("application/json", b"[1]", 400),
+    "JSON with NaN": ("application/json", b'{"prompt": "a", "seed": NaN}', 400),
+    "JSON without an end": ("application/json", b"[" * 100_000, 400),
+    "JSON in another encoding": ("application/json", b'{"prompt": "\xff\xfe"}', 400),
+    "half a character": ("application/json", b'{"prompt": "\\ud800"}', 400),
+    "half a character in a name": ("application/json", b'{"prompt": "a", "\\ud800": 1}', 400),
+    "another type": ("text/plain", b"prompt=a", 415),
+    "nothing": ("application/json", b"", 400),
+}
+
+
+@pytest.mark.parametrize("name", BODIES)
+def test_a_broken_body(studio: FakeStudio, name: str) -> None:
+    """Whatever it is, it is the sender's mistake and says so."""
+    kind, body, status = BODIES[name]
+    answer = studio.http().post("/v1/videos", content=body, headers={"content-type": kind})
+    assert answer.status_code == status, answer.text
+    assert set(answer.json()["error"]) >= {"message", "type", "param", "code"}
+    assert studio.tm.list_jobs() == []
+
+
+FIELDS: dict[str, tuple[dict[str, Any], str]] = {
+    "no prompt": ({}, "prompt"),
+    "an unknown model": ({"prompt": "a", "model": "sora-9"}, "model"),
+    "a model that is a number": ({"prompt": "a", "model": 5}, "model"),
+    "a prompt that is a list": ({"prompt": ["a"]}, "prompt"),
+    "an unknown field": ({"prompt": "a", "promt": "b"}, "promt"),
+    "a text for a number": ({"prompt": "a", "seed": "seven"}, "seed"),
+    "a switch for a number": ({"prompt": "a", "seed": True}, "seed"),
+    "two videos": ({"prompt": "a", "n": 2}, "n"),
+    "a path": ({"prompt": "a", "image": "/etc/passwd"}, "image"),
+    "a path as an address": ({"prompt": "a", "image": "file:///etc/passwd"}, "image"),
+    "a path in an object": ({"prompt": "a", "image": {"url": "../x.png"}}, "image"),
+    "a kept input of somebody": ({"prompt": "a", "image": {"sha256": "0" * 64}}, "image"),
+    "an object without end": (
+        {"prompt": "a", "image": {"url": {"url": {"url": {"url": {"url": "x"}}}}}},
+        "image",
+    ),
+    "a video that is not there": (
+        {"prompt": "a", "image": {"id": "00000000-0000-4000-8000-000000000000"}},
+        "image",
+    ),
+    "an address of this machine": ({"prompt": "a", "image": "http://127.0.0.1:1/x.png"}, "image"),
+    "an address of the cloud": (
+        {"prompt": "a", "image": "http://169.254.169.254/latest/meta-data"},
+        "image",
+    ),
+    "an address with another scheme": ({"prompt": "a", "image": "ftp://example.com/x"}, "image"),
+    "text as a picture": ({"prompt": "a", "image": "data:image/png;base64,aGVsbG8="}, "image"),
+    "weights": ({"prompt": "a", "loras": [{"source": "/etc/passwd"}]}, "loras"),
+    "files of weights": ({"prompt": "a", "weights": {"transformer": "/x.gguf"}}, "weights"),
+    "a commit": ({"prompt": "a", "revisions": {"a/b": "0"}}, "revisions"),
+    "frames that are no list": ({"prompt": "a", "frame_images": "x"}, "frame_images"),
+    "a frame of no kind": (
+        {"prompt": "a", "frame_images": [{"image_url": "https://x.example/a.png"}]},
+        "frame_images[0]",
+    ),
+    "an object of Python": ({"prompt": "a", "latents": [1, 2]}, "latents"),
+    "a callback": ({"prompt": "a", "callback_url": "http://10.0.0.1/"}, "callback_url"),
+}
+
+
+@pytest.mark.parametrize("name", FIELDS)
+def test_a_wrong_field(studio: FakeStudio, name: str) -> None:
+    """The error names it."""
+    fields, param = FIELDS[name]
+    answer = studio.http().post("/v1/videos", json=fields)
+    assert answer.status_code == 400, answer.text
+    assert answer.json()["error"]["param"] == param
+    assert str(studio.tm.settings.working_dir) not in answer.text
+    assert studio.tm.list_jobs() == []
+
+
+def test_a_file_that_is_no_picture(studio: FakeStudio) -> None:
+    """Its bytes are looked at, whatever its name says."""
+    for content in (b"", b"hello", picture()[:40]):
+        files = {"input_reference": ("fox.png", content, "image/png")}
+        answer = studio.http().post("/v1/videos", data={"prompt": "a fox"}, files=files)
+        assert answer.status_code == 400, answer.text
+        assert answer.json()["error"]["param"] == "input_reference"
+    assert studio.tm.list_jobs() == []
+
+
+def test_a_body_beyond_the_limit(make_studio: Callable[..., FakeStudio]) -> None:
+    """Announced or not; the rest of it is not read."""
+    studio = make_studio(max_body_mib=1)
+    large = b"x" * (3 * 2**20)
+
+    def pieces() -> Any:
+        for _ in range(48):
+            yield b"x" * 2**16
+
+    for content in (large, pieces()):
+        answer = studio.http().post(
+            "/v1/videos", content=content, headers={"content-type": "application/json"}
+        )
+        assert answer.status_code == 413
+        assert answer.json()["error"]["code"] == "too_large"
+
+
+def test_a_slow_body_ends(make_studio: Callable[..., FakeStudio], monkeypatch: Any) -> None:
+    """A client that stops in the middle gets an answer, and the connection ends."""
+    monkeypatch.setattr("tiomagic_server.access.bodies.SILENCE_TIMEOUT_S", 0.2)
+    studio = make_studio()
+    head = b"POST /v1/videos HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+    answer = talk(studio, head + b"Content-Length: 100\r\n\r\n{")
+    assert answer.startswith(b"HTTP/1.1 408")
+    assert json.loads(answer.partition(b"\r\n\r\n")[2])["error"]["type"] == "invalid_request_error"
+
+
+def test_a_connection_that_sends_nothing_ends(
+    make_studio: Callable[..., FakeStudio], monkeypatch: Any
+) -> None:
+    """Nor one that never ends its headers; others are served meanwhile."""
+    monkeypatch.setattr("tiomagic_server.access.connections.HEADERS_TIMEOUT_S", 0.3)
+    studio = make_studio()
+    assert talk(studio, b"") == b""
+    assert talk(studio, b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nX-A: ") == b""
+    assert studio.http().get("/healthz").status_code == 200
+
+
+def test_connections_are_bounded(make_studio: Callable[..., FakeStudio], monkeypatch: Any) -> None:
+    """One too many is closed at once, and there is room again when others end."""
+    monkeypatch.setattr("tiomagic_server.access.connections.MAX_CONNECTIONS", 5)
+    studio = make_studio()
+    idle = [open_socket(studio) for _ in range(5)]
+    for one in idle:  # Each is known to be open when it has answered.
+        one.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        assert one.recv(12) == b"HTTP/1.1 200"
+    assert talk(studio, b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n") == b""
+    for one in idle:
+        one.close()
+    # A closed connection is noticed as soon as the loop comes round.
+    for _ in range(1000):
+        if talk(studio, b"GET /healthz HTTP/1.0\r\nHost: localhost\r\n\r\n"):
+            break
+    else:
+        pytest.fail("there is no room again")
+
+
+@pytest.mark.parametrize("path", ["/", "/v1/nothing", "/v1/videos/x", "/v1/videos/%00/content"])
+def test_what_is_not_there(studio: FakeStudio, path: str) -> None:
+    """It is a 404 in the form that clients read."""
+    answer = studio.http().get(path)
+    assert answer.status_code == 404
+    assert answer.json()["error"]["type"] == "not_found_error"
+
+
+def test_a_method_that_is_none(studio: FakeStudio) -> None:
+    """The same for a wrong method."""
+    answer = studio.http().put("/v1/videos")
+    assert (answer.status_code, answer.json()["error"]["code"]) == (405, "method_not_allowed")
+
+
+@pytest.mark.parametrize("query", ["limit=0", "limit=101", "limit=x", "order=up", "after=x"])
+def test_a_query_that_is_none(studio: FakeStudio, query: str) -> None:
+    """The same for a query."""
+    answer = studio.http().get(f"/v1/videos?{query}")
+    assert answer.status_code in {400, 404}
+    assert answer.json()["error"]["message"]
+
+
+def open_socket(studio: FakeStudio) -> socket.socket:
+    """Return a plain connection."""
+    host, _, port = studio.url.removeprefix("http://").partition(":")
+    made = socket.create_connection((host, int(port)), timeout=60)
+    studio.clients.enter_context(made)
+    return made
+
+
+def talk(studio: FakeStudio, sent: bytes) -> bytes:
+    """Send some bytes, and return all that comes until the server ends the connection."""
+    connection = open_socket(studio)
+    found = b""
+    try:
+        connection.sendall(sent)
+        while part := connection.recv(65536):
+            found += part
+    except ConnectionError:
+        pass
+    return found
