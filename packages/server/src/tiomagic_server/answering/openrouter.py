@@ -7,7 +7,7 @@ from typing import Any, Final
 from pydantic import BaseModel
 
 from tiomagic_domain.jobs.job import Job, JobStatus
-from tiomagic_domain.ports.provider import COST
+from tiomagic_domain.money.cost import COST
 
 STATUSES: Final = {
     JobStatus.QUEUED: "pending",
