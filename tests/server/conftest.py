@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -13,6 +14,8 @@ import httpx
 import pytest
 import uvicorn
 from openai import OpenAI
+from tests.storage.postgresql import REQUIRED, create_database, find_binaries
+from tests.storage.postgresql import run_server as run_postgresql
 
 from tiomagic import TioMagic
 from tiomagic.ui.web.server import listen
@@ -92,6 +95,25 @@ def make_tm(folder: Path, provider: FakeProvider, **settings: Any) -> TioMagic:
         overrides={"providers": {"local": provider}},
         **settings,
     )
+
+
+@pytest.fixture(scope="session")
+def postgresql_server() -> Iterator[str]:
+    """A real PostgreSQL on loopback."""
+    binaries = find_binaries()
+    if binaries is None:
+        if os.environ.get(REQUIRED) == "required" or os.environ.get("CI"):
+            pytest.fail("PostgreSQL is not installed, and this run must not go without it")
+        pytest.skip("PostgreSQL is not installed: install the package postgresql to run this")
+    with run_postgresql(binaries) as server:
+        yield server
+
+
+@pytest.fixture
+def postgresql_url(postgresql_server: str) -> Iterator[str]:
+    """URL of an empty PostgreSQL database."""
+    with create_database(postgresql_server) as url:
+        yield url
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@
 ``application``  The ASGI application over a ``TioMagic``: its routes and what guards them.
 ``asking``       Reads a request: from bytes to the call of a model.
 ``jobs``         The jobs of a server's clients, over ``tm``.
+``metrics``      Metrics of a server, as Prometheus reads them.
 ``options``      How a server runs: address, processes, limits.
 ``probes``       Health and readiness, for whatever watches the server.
 ``routes``       The routes: create, read, list, delete, models.

@@ -30,10 +30,12 @@ from tiomagic_server.answering.errors import (
     status_of,
 )
 from tiomagic_server.jobs.desk import JobDesk
+from tiomagic_server.metrics import Measured, ServerMetrics
 from tiomagic_server.options import ServeOptions
 from tiomagic_server.probes import build_probes
 from tiomagic_server.routes.context import ServerContext
 from tiomagic_server.routes.creating import build_creating
+from tiomagic_server.routes.following import build_following
 from tiomagic_server.routes.models import build_models
 from tiomagic_server.routes.openrouter import build_openrouter
 from tiomagic_server.routes.reading import build_reading
@@ -54,11 +56,13 @@ def create_app(tm: TioMagic, options: ServeOptions) -> ASGIApp:
     """
     keys = ClientKeys(tm.session.settings.state_dir)
     names = AllowedHosts.of(options.host, options.allowed_hosts)
-    bounded = BodyLimits(build_api(tm, options), largest=options.max_body_mib * 2**20)
-    return Gate(bounded, names=names, keys=keys)
+    metrics = ServerMetrics(tm)
+    api = build_api(tm, options, metrics)
+    bounded = BodyLimits(api, largest=options.max_body_mib * 2**20)
+    return Measured(Gate(bounded, names=names, keys=keys), metrics)
 
 
-def build_api(tm: TioMagic, options: ServeOptions) -> FastAPI:
+def build_api(tm: TioMagic, options: ServeOptions, metrics: ServerMetrics) -> FastAPI:
     """Return the routes of the server, without what guards them."""
     context = ServerContext(tm=tm, options=options, desk=JobDesk(tm))
     app = FastAPI(
@@ -71,9 +75,15 @@ def build_api(tm: TioMagic, options: ServeOptions) -> FastAPI:
         lifespan=partial(_run, context),
     )
     # First the fixed paths: /v1/videos/models is no id.
-    for build in (build_models, build_creating, build_reading, build_openrouter):
+    for build in (
+        build_models,
+        build_creating,
+        build_following,
+        build_reading,
+        build_openrouter,
+    ):
         app.include_router(build(context))
-    app.include_router(build_probes(tm))
+    app.include_router(build_probes(tm, metrics))
     _handle_errors(app)
     return app
 

@@ -6,21 +6,23 @@ from typing import TYPE_CHECKING
 
 from fastapi import APIRouter
 from fastapi.concurrency import run_in_threadpool
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, PlainTextResponse, Response
 
 from tiomagic import __version__
 from tiomagic_domain.errors import TioMagicError
 from tiomagic_domain.jobs.job import JobQuery
+from tiomagic_server.metrics import CONTENT_TYPE, ServerMetrics
 
 if TYPE_CHECKING:
     from tiomagic import TioMagic
 
 
-def build_probes(tm: TioMagic) -> APIRouter:
-    """Return the routes ``/healthz`` and ``/readyz``, which need no key.
+def build_probes(tm: TioMagic, metrics: ServerMetrics) -> APIRouter:
+    """Return the routes ``/healthz`` and ``/readyz``, which need no key, and ``/metrics``.
 
     Args:
         tm: Whose job store must answer before the server is ready.
+        metrics: What is counted.
     """
     router = APIRouter(tags=["probes"])
 
@@ -41,6 +43,10 @@ def build_probes(tm: TioMagic) -> APIRouter:
             # The message may name hosts and folders, and nobody has shown a key here.
             return JSONResponse({"status": "unavailable", "code": error.code}, 503)
         return JSONResponse({"status": "ok"})
+
+    @router.get("/metrics", summary="Counters for Prometheus", response_class=PlainTextResponse)
+    async def read_metrics() -> Response:
+        return Response(await run_in_threadpool(metrics.read), media_type=CONTENT_TYPE)
 
     return router
 
