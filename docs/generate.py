@@ -18,6 +18,7 @@ from docs import (
     benchmark_page,
     call_module,
     command_page,
+    hosted_prices,
     left_out,
     memory_page,
     model_page,
@@ -26,6 +27,7 @@ from docs import (
 )
 from docs.tables import render_table_head, render_table_row
 
+from tiomagic.wiring.provider_names import BUILT_IN_PROVIDERS
 from tiomagic.wiring.registry import providers_of
 from tiomagic_domain.catalogue import ModelCard, models
 from tiomagic_domain.features import Feature
@@ -82,7 +84,12 @@ TESTS_LINK = "[Which test runs which model](tests.md)"
 
 def list_cards() -> list[ModelCard]:
     """Return the models of this repository, sorted; what is installed beside it has other pages."""
-    return [card for card in models().values() if set(providers_of(card)) & set(TESTS)]
+    return [card for card in models().values() if set(providers_of(card)) & set(BUILT_IN_PROVIDERS)]
+
+
+def list_own_cards() -> list[ModelCard]:
+    """Return those that run here and on Modal, sorted: all but the hosted ones."""
+    return [card for card in list_cards() if not card.is_hosted]
 
 
 def render_pages() -> dict[Path, str]:
@@ -93,17 +100,25 @@ def render_pages() -> dict[Path, str]:
         for card in list_cards()
     }
     made[INDEX] = INTRODUCTION + "\n".join(
-        [*render_overview(), "", TESTS_LINK, "", *left_out.render_left_out()]
+        [
+            *render_overview(),
+            "",
+            TESTS_LINK,
+            "",
+            *render_hosted(),
+            "",
+            *left_out.render_left_out(),
+        ]
     )
     made[TESTS_PAGE] = TEST_TABLE_INTRODUCTION + "\n".join([*render_test_table(), ""])
     made[BENCHMARKS_PAGE] = benchmark_page.render_benchmarks(ROOT)
     made[COMMANDS_PAGE] = command_page.render_commands()
     made[MEMORY_PAGE] = memory_page.render_memory()
-    made |= call_module.render_modules(list_cards())
+    made |= call_module.render_modules(list_own_cards())
     poses = (ROOT / POSE_PAGE).read_text(encoding="utf-8")
     made[POSE_PAGE] = pose_table.render_pose_page(poses, list_cards())
     gpus = (ROOT / PARALLEL_PAGE).read_text(encoding="utf-8")
-    made[PARALLEL_PAGE] = parallel_table.render_parallel_page(gpus, list_cards())
+    made[PARALLEL_PAGE] = parallel_table.render_parallel_page(gpus, list_own_cards())
     made[README] = render_readme((ROOT / README).read_text(encoding="utf-8"))
     return made
 
@@ -112,11 +127,26 @@ def render_overview() -> Iterator[str]:
     """Give the lines of the table of all models."""
     labels = [feature.label for feature in Feature]
     yield from render_table_head("model", *labels, "frames/s", "weights", "GPU", "use", "licence")
-    for card in list_cards():
+    for card in list_own_cards():
         does = [_ability(card, feature) for feature in Feature]
         gpu = f"{card.gpu_memory_gib:g}" if card.gpu_memory_gib else "none"
         facts = (str(card.fps), f"{card.weights_gib:g}", gpu, card.terms.use.value, card.licence)
         yield render_table_row(f"[`{card.name}`]({card.name}.md)", *does, *facts)
+
+
+def render_hosted() -> Iterator[str]:
+    """Give the lines of the section of the models that vendors run."""
+    yield from ("## Hosted models", "")
+    yield "A vendor runs these, with your key and for money: see [hosted models](../hosted.md)."
+    yield ""
+    labels = [feature.label for feature in Feature]
+    yield from render_table_head("model", "provider", *labels, "frames/s", "price")
+    for card in list_cards():
+        if card.vendor is not None:
+            does = [_ability(card, feature) for feature in Feature]
+            facts = (str(card.fps), hosted_prices.describe_prices(card))
+            link = f"[`{card.name}`]({card.name}.md)"
+            yield render_table_row(link, f"`{card.vendor}`", *does, *facts)
 
 
 def _ability(card: ModelCard, feature: Feature) -> str:
@@ -130,7 +160,7 @@ def _ability(card: ModelCard, feature: Feature) -> str:
 def render_test_table() -> Iterator[str]:
     """Give the lines of the table of models, features and providers, with a test in each cell."""
     yield from render_table_head("model", "feature", *TESTS)
-    for card in list_cards():
+    for card in list_own_cards():
         for feature in card.features:
             case = f"[{card.name}-{feature}]"
             cells = [
@@ -145,7 +175,7 @@ def render_readme(text: str) -> str:
     _, _, after = rest.partition(END)
     lines = list(render_table_head("feature", "models"))
     for feature in Feature:
-        serving = [card.name for card in list_cards() if feature in card.features]
+        serving = [card.name for card in list_own_cards() if feature in card.features]
         names = [f"[`{name}`]({PAGES / name}.md)" for name in serving]
         lines.append(render_table_row(feature.label, " ".join(names)))
     return before + BEGIN + "\n".join(["", *lines, "", ""]) + END + after

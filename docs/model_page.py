@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 
 from docs import parallel_table, parameter_table
+from docs.hosted_prices import describe_prices, find_price_list
 from docs.tables import render_table_head, render_table_row
 
 from tiomagic.demo import DEMO_MODEL
@@ -74,6 +75,9 @@ def _facts(card: ModelCard, times: Iterable[str]) -> Iterator[str]:
         page = f"<https://huggingface.co/{card.repository}>"
         text = f"accept the licence once at {page}, and set `HF_TOKEN` to a token of that account"
         yield render_table_row("before the download", text)
+    if card.vendor is not None:
+        yield from _hosted_facts(card)
+        return
     for name, text in _weights(card):
         yield render_table_row(name, text)
     yield render_table_row(
@@ -96,6 +100,16 @@ def _facts(card: ModelCard, times: Iterable[str]) -> Iterator[str]:
         yield render_table_row("words it knows", " ".join(sorted(card.vocabulary)))
     yield render_table_row("runs on", ", ".join(f"`{name}`" for name in sorted(providers_of(card))))
     yield render_table_row("engine", f"`{card.engine}`")
+
+
+def _hosted_facts(card: ModelCard) -> Iterator[str]:
+    runs = f"`{card.vendor}`, with its key: see [hosted models](../hosted.md)"
+    yield render_table_row("runs on", runs)
+    yield render_table_row("price", describe_prices(card))
+    prices = find_price_list(card)
+    if prices is not None:
+        yield render_table_row("price list", prices.source)
+    yield render_table_row("makes", f"{card.fps} frames/s, about {card.pixels:,} pixels a frame")
 
 
 def _weights(card: ModelCard) -> Iterator[tuple[str, str]]:
@@ -135,6 +149,9 @@ def _clip(card: ModelCard, feature: Feature) -> Iterator[str]:
 
 def _values(card: ModelCard, feature: Feature) -> Mapping[str, str]:
     """Return what the example of a model gives: of the one that comes along, the demo's."""
+    if card.vendor == "luma":  # Which reads pictures from their addresses only.
+        web = ("image", "first_frame", "last_frame")
+        return EXAMPLES | {name: f'"https://example.com/{EXAMPLES[name][1:]}' for name in web}
     if card.name != DEMO_MODEL:
         return EXAMPLES
     (example,) = [one for one in DEMO_EXAMPLES if one.feature == feature]
@@ -156,6 +173,8 @@ def _example(card: ModelCard, feature: Feature, schema: Schema) -> Iterator[str]
     yield "```python"
     if card.must_accept is not None:
         yield f'tm.configure(accepted_terms=["{card.name}"])'
+    if card.vendor is not None:
+        yield f'tm.configure(provider="{card.vendor}")'
     yield f"tm.{feature}("
     yield f'    model="{card.name}",'
     yield from (f"    {name}={values[name]}," for name in needed)
@@ -172,6 +191,7 @@ def _example(card: ModelCard, feature: Feature, schema: Schema) -> Iterator[str]
         if name != "prompt"
     ]
     line = f"tiomagic {command} {values['prompt']} --model {card.name}"
+    line += f" --provider {card.vendor}" if card.vendor is not None else ""
     if card.must_accept is not None:
         options = [f"--accept-terms {card.name}", *options]
     yield line + (" \\" if options else "")

@@ -66,7 +66,10 @@ def _link(card: ModelCard) -> str:
 
 def _length(card: ModelCard) -> str:
     """Return the default length and the longest, in seconds at the model's own rate."""
-    frames = card.schema(Feature.POSE_GUIDANCE)["num_frames"]
+    schema = card.schema(Feature.POSE_GUIDANCE)
+    if "num_frames" not in schema:
+        return "as the video"
+    frames = schema["num_frames"]
     if frames.default is UNSET or frames.maximum is None:
         return "as the motion"
     usual, longest = (float(str(n)) / card.fps for n in (frames.default, frames.maximum))

@@ -9,7 +9,7 @@ from tiomagic_domain.features import Feature
 from tiomagic_domain.jobs.job import JobStatus
 from tiomagic_domain.testing import RecordingObserver
 from tiomagic_domain.testing.contracts.provider import poll_to_end
-from tiomagic_hosted.catalogue.fal import H3_MAX, WAN_MOTION
+from tiomagic_hosted.catalogue.fal import H3_MAX, KLING_PRO, WAN_MOTION
 
 
 def test_an_error_that_nobody_foresaw_does_not_send_again(
@@ -76,6 +76,18 @@ def test_a_position_in_the_queue_and_logs_are_reported(provider, new_request, fa
             {"image": b"one", "guiding_video": b"two"},
             "fal-ai/wan-motion",
             {"image_url": b"one", "video_url": b"two"},
+        ),
+        (
+            Feature.POSE_GUIDANCE,
+            KLING_PRO,
+            {"image": b"one", "guiding_video": b"two", "orientation": "image"},
+            "fal-ai/kling-video/v3/pro/motion-control",
+            {
+                "image_url": b"one",
+                "video_url": b"two",
+                "character_orientation": "image",
+                "keep_original_sound": False,
+            },
         ),
     ],
 )

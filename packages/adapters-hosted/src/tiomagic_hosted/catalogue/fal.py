@@ -1,4 +1,4 @@
-"""Models at fal: MiniMax H3 Max for words and pictures, Wan Motion for pose guidance.
+"""Models at fal: MiniMax H3 Max for words and pictures, Wan Motion and Kling for pose guidance.
 
 The vendor sizes the videos by two words, a shape and a resolution, and takes whole seconds.
 """
@@ -25,6 +25,7 @@ FPS: Final = 24
 
 _H3 = "fal.ai/models/minimax/h3-max/{}/llms.txt, as of 2026-09-28"
 _WAN_MOTION = "fal.ai/models/fal-ai/wan-motion/llms.txt"
+_KLING = "fal.ai/docs/model-api-reference/video-generation-api/kling-video-v3-standard.md"
 
 TERMS = LicenceTerms(
     use=LicenceUse.LIMITED,
@@ -47,6 +48,9 @@ _WAN_MOTION_PRICES = PriceList(
     source="fal.ai/models/fal-ai/wan-motion",
     as_of=_READ_ON,
 )
+
+# Read by others on the models' pages.
+_KLING_READ_ON = date(2026, 9, 12)
 
 _RESOLUTION = Parameter(
     name="resolution",
@@ -147,7 +151,82 @@ WAN_MOTION = ModelCard(
     prompt_tokens=512,
 )
 
-CARDS: Final = (H3_MAX, WAN_MOTION)
+_ORIENTATION = Parameter(
+    name="orientation",
+    kind=Kind.STRING,
+    required=False,
+    default="video",
+    choices=("video", "image"),
+    source=_KLING,
+    description="Where the character faces: as in the guiding video, which suits large motions and "
+    "may be 30 s long, or as in the picture, which keeps its framing and may be 10 s long.",
+)
+
+
+def _build_kling(tier: str, title: str, pixels: int) -> ModelCard:
+    return ModelCard(
+        name=f"fal-kling-v3-motion-{tier}",
+        title=f"Kling 3.0 Motion Control, {title}, at fal",
+        family="hosted",
+        description="Moves the character of a picture like the person in a video, without a GPU.",
+        homepage=f"https://fal.ai/models/fal-ai/kling-video/v3/{tier}/motion-control",
+        licence="fal terms of service",
+        terms=TERMS,
+        engine=ENGINE,
+        repository=None,
+        features=MappingProxyType(
+            {
+                Feature.POSE_GUIDANCE: Schema(
+                    parameters=(
+                        *INPUTS[Feature.POSE_GUIDANCE],
+                        Parameter(
+                            name="guiding_video",
+                            kind=Kind.VIDEO,
+                            source=_KLING,
+                            description="A video of a moving person, the head and at least the "
+                            "upper body in view; the result is as long.",
+                        ),
+                        _ORIENTATION,
+                    )
+                )
+            }
+        ),
+        fps=FPS,
+        pixels=pixels,
+        weights_gib=0.0,
+        largest_gib=0.0,
+        gpu_memory_gib=0.0,
+        # Kling takes 2,500 characters; about four make a token.
+        prompt_tokens=625,
+    )
+
+
+KLING_STANDARD = _build_kling("standard", "standard", 1280 * 720)
+KLING_PRO = _build_kling("pro", "pro", 1920 * 1080)
+
+
+def _build_kling_endpoint(tier: str, price: float) -> Endpoint:
+    path = f"fal-ai/kling-video/v3/{tier}/motion-control"
+    return Endpoint(
+        path=path,
+        names={
+            "prompt": Name(name="prompt"),
+            "image": Name(name="image_url"),
+            "guiding_video": Name(name="video_url"),
+            "orientation": Name(name="character_orientation"),
+        },
+        # The sound of somebody's dance is not part of the motion.
+        fixed={"keep_original_sound": False},
+        source=_KLING,
+        prices=PriceList(
+            rates=(Rate(amount=price, unit=Unit.SECOND),),
+            source=f"fal.ai/models/{path}",
+            as_of=_KLING_READ_ON,
+        ),
+    )
+
+
+CARDS: Final = (H3_MAX, WAN_MOTION, KLING_STANDARD, KLING_PRO)
 
 CATALOGUE: Final = Catalogue(
     default_model=H3_MAX.name,
@@ -190,6 +269,8 @@ CATALOGUE: Final = Catalogue(
                 source=_WAN_MOTION,
                 prices=_WAN_MOTION_PRICES,
             ),
+            (KLING_STANDARD.name, Feature.POSE_GUIDANCE): _build_kling_endpoint("standard", 0.126),
+            (KLING_PRO.name, Feature.POSE_GUIDANCE): _build_kling_endpoint("pro", 0.168),
         }
     ),
 )

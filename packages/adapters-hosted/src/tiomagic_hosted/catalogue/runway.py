@@ -5,7 +5,6 @@ Runway has one word for shape and size, such as ``1280:720``, and takes whole se
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from datetime import date
 from types import MappingProxyType
@@ -23,6 +22,7 @@ from tiomagic_hosted.catalogue import Catalogue
 from tiomagic_hosted.catalogue.endpoints import Endpoint, Name
 from tiomagic_hosted.catalogue.lengths import build_length, say_seconds
 from tiomagic_hosted.catalogue.prices import PriceList, Rate, Unit
+from tiomagic_hosted.catalogue.shapes import choose_shape
 
 ENGINE: Final = "runway"
 FPS: Final = 24
@@ -89,12 +89,7 @@ def choose_ratio(request: Request) -> dict[str, object]:
     if asked is not None:
         return {"ratio": RATIOS[asked]}
     picture = request.media["image"]
-
-    def distance(aspect: str) -> float:
-        width, height = map(int, aspect.split(":"))
-        return abs(math.log(picture.width / picture.height * height / width))
-
-    return {"ratio": RATIOS[min(RATIOS, key=distance)]}
+    return {"ratio": RATIOS[choose_shape(picture.width, picture.height, RATIOS)]}
 
 
 def _build_card(

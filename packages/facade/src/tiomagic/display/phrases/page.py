@@ -51,6 +51,7 @@ LABELS: Final[Mapping[str, str]] = MappingProxyType(
         "pose_pace": "Pace of the motion",
         "pose_video": "Video of skeletons",
         "prompt": "Prompt",
+        "orientation": "Faces as in",
         "provider": "Runs on",
         "quality": "Quality of the weights",
         "quantization": "Weights in fewer bits",
