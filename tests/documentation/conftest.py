@@ -73,6 +73,15 @@ def page_runner(
     )
     monkeypatch.setattr("tiomagic_local.provider.LocalProvider", lambda *_: own)
     monkeypatch.setattr("tiomagic_modal.provider.ModalProvider", lambda *_, **__: far)
+    monkeypatch.setattr(
+        "tiomagic_hosted.building.build_provider",
+        lambda service, catalogue, *_: PlayableProvider(
+            tmp_path / "vendor",
+            name=service.name,
+            default_model=catalogue.default_model,
+            script=(JobStatus.COMPLETED,),
+        ),
+    )
     tm = TioMagic()
     monkeypatch.setattr(tiomagic, "tm", tm, raising=False)
     before = set(sys.modules)
