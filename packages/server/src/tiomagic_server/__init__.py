@@ -6,6 +6,7 @@
 ``asking``       Reads a request: from bytes to the call of a model.
 ``jobs``         The jobs of a server's clients, over ``tm``.
 ``metrics``      Metrics of a server, as Prometheus reads them.
+``mcp``          Tools for agents, by the Model Context Protocol: ``tiomagic mcp``.
 ``options``      How a server runs: address, processes, limits.
 ``probes``       Health and readiness, for whatever watches the server.
 ``routes``       The routes: create, read, list, delete, models.

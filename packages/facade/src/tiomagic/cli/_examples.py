@@ -71,6 +71,7 @@ EXAMPLES: Final[Mapping[str, tuple[str, ...]]] = {
     "doctor": ("doctor", "doctor --json"),
     "worker": ("worker", "worker stop"),
     "serve": ("serve", "serve keys add ann", "serve --host 0.0.0.0 --workers 4"),
+    "mcp": ("mcp", "mcp --provider modal"),
     "ui": ("ui", "ui --host 0.0.0.0 --no-browser"),
 }
 

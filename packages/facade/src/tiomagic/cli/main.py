@@ -29,6 +29,7 @@ from tiomagic.cli.commands.inspect import inspect
 from tiomagic.cli.commands.jobs import jobs
 from tiomagic.cli.commands.logs import logs
 from tiomagic.cli.commands.mask import mask
+from tiomagic.cli.commands.mcp import mcp
 from tiomagic.cli.commands.models import models
 from tiomagic.cli.commands.note import note
 from tiomagic.cli.commands.open import open_
@@ -51,7 +52,7 @@ SECTIONS: Final[Mapping[str, Sequence[Command]]] = {
     "Watch, find and keep jobs": (jobs, status, cancel, run_next, logs, tag, note, delete, export),
     "Work with finished videos": (open_, sheet, convert, inspect, mask),
     "Models and their weights": (models, schema, download, weights, rehearse),
-    "This installation": (doctor, worker, ui, serve),
+    "This installation": (doctor, worker, ui, serve, mcp),
 }
 """The commands, by the heading that they are listed under."""
 

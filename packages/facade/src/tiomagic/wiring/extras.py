@@ -30,15 +30,20 @@ def part_missing_error(part: str, error: ImportError) -> MissingDependencyError:
     return missing_extra_error(part, PURPOSES[part], module=error.name)
 
 
-def load_server() -> Any:
-    """Return the module that serves, ``tiomagic_server.serving``.
+def load_server(part: str = "serve") -> Any:
+    """Return a module of the server's package: the one that serves.
 
     The server's package stands on this one, which therefore finds it as others find a plug-in.
+
+    Args:
+        part: ``serve`` for clients over HTTP, ``mcp`` for an agent over standard input.
 
     Raises:
         MissingDependencyError: when it is not installed.
     """
     for entry in find_entry_points("tiomagic.server"):
+        if entry.name != part:
+            continue
         try:
             return entry.load()
         except ImportError as error:

@@ -1,0 +1,26 @@
+"""``tiomagic mcp``."""
+
+from __future__ import annotations
+
+from tiomagic.cli import _options as o
+from tiomagic.cli._output import reporting
+from tiomagic.cli._run import connect
+
+
+def mcp(*, provider: o.Provider = None, debug: o.Debug = False) -> None:
+    """Give an agent tools for videos, by the Model Context Protocol.
+
+    The agent starts this command and speaks to it over standard input and output. It plans a video
+    with its price before it may make it. Jobs go on when the agent has gone.
+    """
+    with reporting(as_json=False, debug=debug) as output:
+        from tiomagic.wiring.extras import load_server  # noqa: PLC0415  # Not for --help.
+
+        agents = load_server("mcp")
+        tm = connect(output, provider=provider)
+        try:
+            if tm.settings.provider is None:
+                tm.configure(provider="local")  # As the other commands do.
+            agents.serve_agent(tm)
+        finally:
+            tm.close()
