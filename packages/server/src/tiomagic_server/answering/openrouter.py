@@ -20,6 +20,20 @@ STATUSES: Final = {
 """OpenRouter's word for each status."""
 
 
+class OpenRouterError(BaseModel):
+    """What is wrong, with the status as its code."""
+
+    code: int
+    message: str
+    metadata: dict[str, Any]
+
+
+class OpenRouterErrorAnswer(BaseModel):
+    """An answer that is an error."""
+
+    error: OpenRouterError
+
+
 class Usage(BaseModel):
     """What a generation cost."""
 

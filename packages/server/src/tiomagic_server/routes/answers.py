@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from tiomagic_server.answering.openai import ErrorAnswer
+from tiomagic_server.answering.openrouter import OpenRouterErrorAnswer
 
 _MEANINGS: Final = {
     400: "A value is not legal; `problems` has all of them",
@@ -29,6 +30,11 @@ ERRORS: Final[dict[int | str, dict[str, Any]]] = {
     status: {"model": ErrorAnswer, "description": meaning} for status, meaning in _MEANINGS.items()
 }
 """The errors, by status, as FastAPI takes them."""
+OPENROUTER_ERRORS: Final[dict[int | str, dict[str, Any]]] = {
+    status: {"model": OpenRouterErrorAnswer, "description": meaning}
+    for status, meaning in _MEANINGS.items()
+}
+"""The same in OpenRouter's form."""
 
 
 def body_schema(properties: dict[str, Any], required: list[str]) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from starlette.responses import Response
 from tiomagic_server.answering.errors import PlainAnswer
 from tiomagic_server.answering.openrouter import OpenRouterJob, to_generation
 from tiomagic_server.jobs.media import ContentVariant
-from tiomagic_server.routes.answers import ERRORS, body_schema
+from tiomagic_server.routes.answers import OPENROUTER_ERRORS, body_schema
 from tiomagic_server.routes.context import ServerContext, caller_of
 from tiomagic_server.routes.creating import CREATE_FIELDS, create_job
 from tiomagic_server.routes.reading import CONTENT, answer_content
@@ -17,7 +17,7 @@ from tiomagic_server.routes.reading import CONTENT, answer_content
 
 def build_openrouter(context: ServerContext) -> APIRouter:
     """Return the routes in OpenRouter's form."""
-    router = APIRouter(prefix="/api/v1", tags=["openrouter"], responses=ERRORS)
+    router = APIRouter(prefix="/api/v1", tags=["openrouter"], responses=OPENROUTER_ERRORS)
 
     @router.post(
         "/videos",
