@@ -45,7 +45,7 @@ def test_what_made_the_frames_is_compared_and_nothing_else() -> None:
         "device: NVIDIA H100 before, cpu now",
         "dtype: bfloat16 before, float32 now",
         "provider: local before, modal now",
-        "versions.peft: not told before, 0.17 now",
+        "versions.peft: not known before, 0.17 now",
         "versions.tiomagic: 2.0.0 before, 2.1.0 now",
         "weights.revision: abc before, def now",
     ]
@@ -61,7 +61,7 @@ def test_a_stored_job_and_a_recipe_compare() -> None:
 @pytest.mark.parametrize("broken", [{}, {"facts": [], "versions": "x"}, {"facts": None}])
 def test_a_recipe_that_tells_nothing_is_no_error(broken: dict[str, Any]) -> None:
     """What somebody else has written may lack or bend these fields."""
-    assert "provider: not told before, local now" in describe_differences(broken, RECIPE)
+    assert "provider: not known before, local now" in describe_differences(broken, RECIPE)
 
 
 def test_the_handle_of_a_rerun_tells_them(fake_app: FakeApp, tmp_path: Path) -> None:
@@ -84,7 +84,7 @@ def test_a_shell_tells_them_on_stderr(shell: Run, folder: Path) -> None:
     (folder / "sent.json").write_text(json.dumps(recipe))
     done = shell("rerun", "sent.json", "-p", "fake", "-q")
     assert done.returncode == 0, done.stderr
-    assert "not as before: dtype: bfloat16 before, not told now\n" in done.stderr
+    assert "not as before: dtype: bfloat16 before, not known now\n" in done.stderr
     assert Path(done.stdout.strip()).is_file()
 
 

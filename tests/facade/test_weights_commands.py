@@ -70,7 +70,7 @@ def test_a_file_of_some_calls_says_which(hub_server: Hub, shell: Run) -> None:
 @pytest.mark.usefixtures("published")
 def test_the_list_says_what_is_shared(shell: Run) -> None:
     """One line for each model, what they share counts once."""
-    assert "no weights are here" in shell("weights").stderr
+    assert "no weights of models are here" in shell("weights").stderr
     assert shell("download", SMALL, LARGE, "-q").returncode == 0
     listed = shell("weights")
     assert SMALL in listed.stdout

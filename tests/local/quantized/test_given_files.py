@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -25,8 +26,10 @@ from tests.local.quantized.weight_files import (
 )
 from tests.local.test_single_files import authors, scaled
 from tests.tiny import save
+from typer.testing import CliRunner
 
 from tiomagic import errors
+from tiomagic.cli.main import app
 from tiomagic.errors import ConfigurationError, ValidationError
 
 __all__ = ["hub_server"]
@@ -306,6 +309,32 @@ def test_what_cannot_be_is_refused_before_the_job_runs(
         studio.make({**CALL, "weights": weights})
 
 
+@pytest.mark.parametrize("given", ["weights", "model_path"])
+def test_a_damaged_file_is_refused_before_there_is_a_job(
+    studio: Studio, tmp_path: Path, given: str
+) -> None:
+    """A plan says so too: it does not call a run possible that ends at its first file."""
+    cut_short(tmp_path / "odd.gguf")
+    call = {"weights": {"transformer": tmp_path / "odd.gguf"}} if given == "weights" else {}
+    options = {"model_path": tmp_path / "odd.gguf"} if given == "model_path" else {}
+    tm = studio.open(**options)
+    try:
+        with pytest.raises(ConfigurationError, match=r"odd\.gguf.*cut short"):
+            tm.plan("text_to_video", "doodle", **CALL, **call)
+        with pytest.raises(ConfigurationError, match=r"odd\.gguf.*cut short"):
+            tm.text_to_video("doodle", **CALL, **call)
+        assert list(tm.list_jobs()) == []
+    finally:
+        tm.close()
+
+
+def test_a_folder_is_no_file(studio: Studio, tmp_path: Path) -> None:
+    """The error says what the name leads to."""
+    (tmp_path / "odd.gguf").mkdir()
+    with pytest.raises(ValidationError, match=r"odd\.gguf' is a folder; give the file in it"):
+        studio.make({**CALL, "weights": {"transformer": tmp_path / "odd.gguf"}})
+
+
 def test_a_component_that_a_model_does_not_have(studio: Studio, tmp_path: Path) -> None:
     """Doodle has one transformer."""
     write_gguf(tmp_path / "t.gguf", transformer(), "Q8_0")
@@ -320,3 +349,5 @@ def test_weights_dir_has_files_of_recipes(studio: Studio, tmp_path: Path) -> Non
     shutil.copytree(DOODLE, tmp_path / "doodle")
     job, _ = studio.make({**CALL, "weights": {"transformer": "bare.gguf"}}, weights_dir=tmp_path)
     assert recipe_of(job)["facts"]["weights"]["transformer"]["file"] == "bare.gguf"
+    shown = CliRunner().invoke(app, ["inspect", job.result_video]).output
+    assert re.search(r"^transformer file +bare\.gguf \(sha256:\w+\)$", shown, re.MULTILINE)

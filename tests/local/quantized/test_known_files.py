@@ -99,10 +99,10 @@ def test_a_plan_counts_what_is_downloaded_and_held() -> None:
     assert smaller < larger - 10
 
 
-def machine(gib: float) -> MachineFacts:
-    """Return a machine with one GPU."""
+def machine(gib: float, main: float = 60) -> MachineFacts:
+    """Return a machine with one GPU, and so much free main memory."""
     gpu = InstalledGpu(uuid="GPU-0", title="NVIDIA GeForce RTX 4090", memory_gib=gib, free_gib=gib)
-    return MachineFacts(gpus=(gpu,), main_gib=64, free_main_gib=60, cores=8)
+    return MachineFacts(gpus=(gpu,), main_gib=64, free_main_gib=60, unswapped_gib=main, cores=8)
 
 
 def test_a_plan_counts_what_quality_allows() -> None:
@@ -116,6 +116,24 @@ def test_a_plan_counts_what_quality_allows() -> None:
     assert exact > 24 > high
     asked = look_ahead(T2V, {**settings, "quantization": "int8"}, LocalOptions(), machine(24))
     assert asked.plans == found["high"].plans
+
+
+def test_a_plan_counts_what_quality_takes_where_main_memory_is_short() -> None:
+    """As the run does: int8 weights that have no room to wait are no gain over full ones."""
+    settings = {"width": 832, "height": 480, "num_frames": 81}
+    exact, high = (
+        look_ahead(T2V, {**settings, "quality": quality}, LocalOptions(), machine(24, main=14))
+        for quality in ("exact", "high")
+    )
+    assert high.plans == exact.plans
+
+
+@pytest.mark.parametrize(("asked", "gib"), [("none", 75.2), ("int8", 20.2), ("Q4_K_M", 14.0)])
+def test_a_cpu_holds_weights_in_fewer_bits(asked: str, gib: float) -> None:
+    """Full weights are in 32 bits there, and what is in fewer bits stays so."""
+    cpu = MachineFacts(main_gib=64, cores=8)
+    found = look_ahead(T2V, {"quantization": asked}, LocalOptions(), cpu)
+    assert found.plans[0].main_gib == pytest.approx(gib, abs=1.0)
 
 
 def test_a_card_with_files_runs(

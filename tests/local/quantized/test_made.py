@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
+import re
 import shutil
 import weakref
 from collections.abc import Iterator
@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 import torch
+from filelock import FileLock
+from safetensors import SafetensorError
 from tests.local.quantized.weight_files import (
     CALL,
     DOODLE,
@@ -25,6 +27,7 @@ from typer.testing import CliRunner
 
 from tiomagic import errors
 from tiomagic_domain.catalogue import find_model
+from tiomagic_domain.errors import ConfigurationError
 from tiomagic_local.options import LocalOptions
 from tiomagic_local.quantized import nf4
 from tiomagic_local.quantized.made_cache import made_weights_folder
@@ -160,18 +163,63 @@ def test_what_was_made_is_listed_and_removed(studio: Studio) -> None:
     (made,) = keeper.list_stored().made
     assert (made.source, made.format) == ("doodle/transformer", "int8")
     assert made.bytes_here == sum(p.stat().st_size for p in made.place.rglob("*") if p.is_file())
-    abandoned = made.place.parent / "making-x" / "draft"
-    abandoned.mkdir(parents=True)
-    (abandoned / "weights-00001.safetensors").write_bytes(b"x" * 100)
-    for path in (abandoned / "weights-00001.safetensors", abandoned, abandoned.parent):
-        os.utime(path, (1, 1))
-    assert keeper.remove_made([find_model("wan2.1-t2v-1.3b")]) == 100
-    assert not abandoned.parent.exists()
-    assert keeper.remove_made([find_model("doodle")]) == made.bytes_here
+    abandoned, current = (leave_draft(made.place.parent, key) for key in ("ended", "current"))
+    with FileLock(made.place.parent / "current.lock"):
+        assert keeper.list_stored().bytes_abandoned == 100
+        assert keeper.remove_made([find_model("wan2.1-t2v-1.3b")]) == 100
+    assert not abandoned.exists()
+    assert current.exists()
+    assert keeper.remove_made([find_model("doodle")]) == made.bytes_here + 100
+    assert not current.exists()
     assert keeper.list_stored().made == ()
-    assert list(made.place.parent.iterdir()) == []
+    assert list(made.place.parent.glob("*/")) == []
     assert (studio.make(call)[1] == frames).all()
     assert keeper.remove_made([]) == made.bytes_here
+
+
+def leave_draft(cache: Path, key: str) -> Path:
+    """Leave what a process that was killed leaves, with 100 bytes, and return the folder."""
+    draft = cache / f"making-{key}-x1"
+    (draft / "draft").mkdir(parents=True)
+    (draft / "draft" / ".tmp1").write_bytes(b"x" * 100)
+    return draft
+
+
+def make_small(folder: Path) -> None:
+    """Make the weights of one layer in ``int8``."""
+    tensors = [("blocks.0.weight", torch.ones(64, 64))]
+    make_weights(folder, tensors, frozenset({"blocks.0.weight"}), "int8", source="a test")
+
+
+def test_what_a_killed_process_left_is_gone_when_the_same_weights_are_made(tmp_path: Path) -> None:
+    """A draft of other weights stays: another process may write it now."""
+    mine, other = leave_draft(tmp_path, "mine"), leave_draft(tmp_path, "other")
+    make_small(tmp_path / "mine")
+    assert not mine.exists()
+    assert other.exists()
+
+
+def test_a_disk_that_cannot_be_written_is_named_with_what_helps(tmp_path: Path) -> None:
+    """And not the full weights, which nothing is wrong with."""
+    (tmp_path / "cache").write_bytes(b"no folder")
+    with pytest.raises(ConfigurationError, match="cannot be written") as caught:
+        make_small(tmp_path / "cache" / "key")
+    assert str(tmp_path / "cache") in caught.value.message
+    assert "tiomagic weights remove --made" in caught.value.message
+
+
+def test_a_disk_that_is_full_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the library says of a full disk is an error that names the folder."""
+
+    def fail(*_given: object, **_named: object) -> None:
+        raise SafetensorError("I/O error: No space left on device (os error 28)")
+
+    monkeypatch.setattr("tiomagic_local.quantized.made_files.save_file", fail)
+    with pytest.raises(ConfigurationError, match="No space left on device"):
+        make_small(tmp_path / "key")
+    assert list(tmp_path.glob("*/")) == []
 
 
 def test_making_holds_one_full_tensor_and_one_file(
@@ -204,17 +252,21 @@ def test_the_command_lists_and_removes(studio: Studio) -> None:
     """``tiomagic weights`` shows the bytes that were made, and ``--made`` frees them."""
     from tiomagic.cli.main import app
 
-    studio.make({**CALL, "quantization": TRANSFORMER})
+    job, _ = studio.make({**CALL, "quantization": TRANSFORMER})
 
-    def run(*words: str) -> str:
-        done = CliRunner().invoke(app, ["weights", *words], prog_name="tiomagic")
+    def run(*words: str, command: str = "weights") -> str:
+        done = CliRunner().invoke(app, [command, *words], prog_name="tiomagic")
         assert done.exit_code == 0, done.output
         return done.output
+
+    shown = run(job.result_video, command="inspect")
+    assert re.search(r"^transformer format +int8 in \d+ layers$", shown, re.MULTILINE)
 
     listed = run()
     assert "made in int8 from doodle/transformer" in listed
     assert "tiomagic weights remove --made" in listed
-    assert "removed weights in fewer bits" in run("remove", "--made")
+    assert "of weights in fewer bits removed" in run("remove", "--made")
+    assert "nothing to remove" in run("remove", "--made")
     assert "made in" not in run()
 
 

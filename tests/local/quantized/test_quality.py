@@ -14,13 +14,12 @@ from tiomagic.cli.main import app
 from tiomagic_domain.catalogue import find_model
 from tiomagic_domain.errors import ValidationError
 from tiomagic_domain.features import Feature
-from tiomagic_domain.weights.formats import GROUPS
+from tiomagic_domain.weights.formats import GROUPS, SHARES
 from tiomagic_local.footprint.architectures import build_network, find_architecture, weights
 from tiomagic_local.footprint.estimates import LARGEST_MATRIX_GIB
 from tiomagic_local.memory.choosing import MemoryChoice, choose_memory_plan
 from tiomagic_local.memory.plans import MemoryPlan
 from tiomagic_local.memory.quality import (
-    SHARES,
     choose_weights_and_plan,
     demand_in,
     list_allowed,

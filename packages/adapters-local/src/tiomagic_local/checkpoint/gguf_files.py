@@ -57,7 +57,7 @@ class GgufFile:
             reader: Any = gguf.GGUFReader(path)
         # The library checks no lengths; a short file ends in whatever numpy raises.
         except (ValueError, IndexError, KeyError, OverflowError, TypeError) as error:
-            raise DamagedHeaderError(f"it is cut short, or is damaged ({error})") from error
+            raise DamagedHeaderError("it is cut short, or is damaged") from error
         self._tensors: Mapping[str, Any] = {one.name: one for one in reader.tensors}
         self._reader = reader
         odd = {n: t.tensor_type.name for n, t in self._tensors.items() if not _is_read(t)}

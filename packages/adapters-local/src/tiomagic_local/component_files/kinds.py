@@ -45,7 +45,6 @@ def find_class(
     said = {part.name: (part.library, part.kind) for part in parts}
     library, name = said.get(component) or index.get(component) or (None, None)
     two = (index.get(f"{TRANSFORMER}_2") or (None,))[0] is not None
-    what = component.replace("_", " ")
     why = None
     if name is None:
         why = f"has no {component}: leave it out"
@@ -64,7 +63,7 @@ def find_class(
         )
     if why is not None:
         raise ConfigurationError(
-            f"{argument} {label!r} is one file with a {what}, and this model {why}",
+            f"{argument} {label!r} is a file in place of {component}, and this model {why}",
             details={"component": component, "kind": name},
         )
     return getattr(importlib.import_module(str(library)), str(name))

@@ -141,6 +141,21 @@ def check_file(file: Path, kind: Any, configuration: Path) -> FileFacts:
     )
 
 
+def check_header(file: Path) -> None:
+    """Check that a file is whole and in a format that is read. Loads no torch.
+
+    Raises:
+        ConfigurationError: when it is not.
+        MissingDependencyError: when it is in GGUF, and the library is missing.
+    """
+    try:
+        read_header(file)
+    except (ValueError, OSError) as error:
+        raise ConfigurationError(
+            f"the weights in {str(file)!r} cannot be loaded: {error}", details={"file": str(file)}
+        ) from error
+
+
 def load_file(file: Path, kind: Any, configuration: Path, dtype: torch.dtype) -> Any:
     """Load a component from one file, in the authors' naming or in that of its library.
 

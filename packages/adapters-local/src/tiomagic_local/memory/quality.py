@@ -13,14 +13,12 @@ from dataclasses import replace
 from typing import Any
 
 from tiomagic_domain.catalogue import ModelCard
-from tiomagic_domain.weights.formats import GROUPS, QUALITIES, read_quantization
+from tiomagic_domain.weights.formats import GROUPS, QUALITIES, SHARES, read_quantization
 from tiomagic_local.footprint.architectures import find_component_name
 from tiomagic_local.memory.choosing import MemoryChoice
 from tiomagic_local.memory.demand import Demand, demand_of
 from tiomagic_local.memory.plans import BY_LAYERS
 
-SHARES = {"int8": 8 / 16, "fp8": 8 / 16, "q5_1": 6 / 16, "q4_1": 5 / 16, "nf4": 4.25 / 16}
-"""The part of 16 bits that a number takes in a format, with its factors."""
 FULL = (("kandinsky5-2b", 0.25), ("umt5", 0.0), ("t5", 0.0), ("gemma", 0.08), ("qwen", 0.12))
 """The part of a component's weights that stays full, by the start of its name in
 ``architectures.json``; counted there (tests)."""

@@ -81,7 +81,7 @@ def look_ahead(
     return RunConditions(
         device=device,
         weights=replace(weights, blocked=OFFLINE) if is_offline() else weights,
-        plans=_plans(card, settings, needs, device, options),
+        plans=_plans(card, settings, needs, device, options, machine),
         main_memory_gib=machine.main_gib,
         free_main_memory_gib=machine.free_main_gib,
         is_certain=(known is not None and not chosen_by_hand) or needs.is_smaller,
@@ -174,18 +174,18 @@ def _plans(
     needs: _Needs,
     device: RunDevice,
     options: LocalOptions,
+    machine: MachineFacts,
 ) -> tuple[PlanNeed, ...]:
     """Return the memory plans that a run may take, the fastest first; for each of a group."""
     sizes = find_file_sizes(card, settings, options)
     if device.is_cpu:
-        # In fp32, but for a card that names its own type.
-        main = needs.weights_gib * (1 if "dtype" in card.options else 2)
+        main = _gib_on_a_cpu(card, settings, needs, sizes)
         return (PlanNeed(plan=MemoryPlan.RESIDENT.value, device_gib=main, main_gib=main),)
     wanted = str(settings.get("memory") or "auto")
     if device.name == "mps":
         wanted = MemoryPlan.RESIDENT.value
-    formats = _formats_of(card, settings, device, sizes)
     sharing = count_sharing(card.name, len(group_members(options.device)))
+    formats = _formats_of(card, settings, device, sizes, machine=machine, sharing=sharing)
     demand = replace(demand_in(card, settings, formats, sizes), devices=sharing)
     cache = _cache_place(demand, settings)
     straight = device.name in {"cuda", "cuda:0"}
@@ -206,11 +206,30 @@ def _plans(
     )
 
 
+def _gib_on_a_cpu(
+    card: ModelCard, settings: Mapping[str, Any], needs: _Needs, sizes: Mapping[str, float]
+) -> float:
+    """Return the weights in the memory of a CPU: in fp32, but for a card that names its own type.
+
+    What is in fewer bits stays so.
+    """
+    factor = 1 if "dtype" in card.options else 2
+    formats = read_quantization(settings.get(QUANTIZATION))
+    if needs.is_smaller or not (formats or sizes):
+        return needs.weights_gib * factor
+    full = demand_in(card, settings, {}, {}).model.weights
+    stored = demand_in(card, settings, formats, sizes).model.weights
+    return sum(gib * (factor if gib == full.get(name) else 1) for name, gib in stored.items())
+
+
 def _formats_of(
     card: ModelCard,
     settings: Mapping[str, Any],
     device: RunDevice,
     sizes: Mapping[str, float],
+    *,
+    machine: MachineFacts,
+    sharing: int,
 ) -> Mapping[str, str]:
     """Return the formats that a run takes: those of the call, or what ``quality`` allows it."""
     asked = read_quantization(settings.get(QUANTIZATION))
@@ -222,6 +241,9 @@ def _formats_of(
         device=device.name,
         free_gib=device.free_gib,
         cache=str(settings.get(CACHE_SETTING) or "auto"),
+        # As the run counts: without swap, and each process of a group has its share.
+        main_gib=None if machine.unswapped_gib is None else machine.unswapped_gib / sharing,
+        devices=sharing,
     )
     choice = choose_weights_and_plan(card, settings, choose, files=sizes, allowed=allowed)
     return choice.quantization

@@ -27,6 +27,9 @@ class MachineFacts:
     main_gib: float | None = None
     """Main memory and swap; None if the system does not say."""
     free_main_gib: float | None = None
+    """What of them is free."""
+    unswapped_gib: float | None = None
+    """Free main memory without swap."""
     cores: int = 1
 
 
@@ -39,6 +42,7 @@ def read_machine() -> MachineFacts:
         has_mps=sys.platform == "darwin" and platform.machine() == "arm64",
         main_gib=main_memory_gib(),
         free_main_gib=free_main_memory_gib(swap=True),
+        unswapped_gib=free_main_memory_gib(),
         cores=_cores(),
     )
 

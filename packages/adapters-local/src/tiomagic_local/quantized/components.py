@@ -13,18 +13,21 @@ import torch
 from safetensors import SafetensorError, safe_open
 
 from tiomagic_domain.errors import ConfigurationError
-from tiomagic_domain.quantities import GIB
+from tiomagic_domain.quantities import GIB, describe_bytes
+from tiomagic_domain.weights.formats import SHARES
 from tiomagic_local.checkpoint.folders import build_empty
 from tiomagic_local.checkpoint.header import read_safetensors_header
 from tiomagic_local.checkpoint.variants import variant_of, weights_in
 from tiomagic_local.quantized.assembling import assemble
 from tiomagic_local.quantized.made_cache import MadeWeights, find_made, forget_made, read_note
-from tiomagic_local.quantized.made_files import make_weights, read_made
+from tiomagic_local.quantized.made_files import MORE_ROOM, make_weights, read_made, writing
 from tiomagic_local.quantized.rounding import check_format
 from tiomagic_local.quantized.selection import choose_weights, kept_in_fp32
 
 TYPE_NAMES = {"torch.bfloat16": "BF16", "torch.float16": "F16", "torch.float32": "F32"}
 """A header's word for each type of a run."""
+SIXTEEN_BITS = 2
+"""Bytes of a number."""
 OTHER_TYPES = 0.05
 """The part of a component that may be of another type."""
 
@@ -71,6 +74,11 @@ def load_quantized(
     if made is None:
         say(f"the {format_} weights of the {full.name} are made, once; the next run reads them")
         chosen = choose_weights(model, format_)
+        size = sum(
+            tensor.numel() * SIXTEEN_BITS * (SHARES[format_] if name in chosen else 1)
+            for name, tensor in model.named_parameters()
+        )
+        _check_disk(cache, round(size))
         made = make_weights(folder, _tensors(full, model), chosen, format_, source=full.source)
     try:
         loaded = read_made(made)
@@ -137,12 +145,13 @@ def load_from_files(
 
 def _check_disk(cache: Path, size: int) -> None:
     """Raise for a disk that is too small, before anything is written."""
-    cache.mkdir(parents=True, exist_ok=True)
+    with writing(cache):
+        cache.mkdir(parents=True, exist_ok=True)
     free = shutil.disk_usage(cache).free
     if free < size:
         raise ConfigurationError(
-            f"{size / GIB:.1f} GiB of weights are to be written in {str(cache)!r}, and "
-            f"{free / GIB:.1f} GiB are free there. Make room, or move the cache with HF_HOME"
+            f"{describe_bytes(size)} of weights are to be written in {str(cache)!r}, and "
+            f"{describe_bytes(free)} are free there. {MORE_ROOM}"
         )
 
 

@@ -2,7 +2,10 @@
 
 ::
 
-    <hub's cache>/../tiomagic/quantized/<key>/
+    <hub's cache>/../tiomagic/quantized/
+      making-<key>-…/                 what a process writes now, or has left when it died
+      <key>.lock                      held by the process that makes or removes them
+      <key>/
         weights-00001.safetensors …   tensors, by the model's names
         made.json                     their format and source, written last
 
@@ -15,8 +18,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,10 +28,7 @@ VERSION = 1
 """Of the rounding and the files."""
 NOTE = "made.json"
 DRAFT = "making-"
-"""How the name of a folder begins that is not complete."""
-ABANDONED_S = 3600.0
-"""Seconds after which a draft that nothing is written to belongs to a process that has died: a file
-of two GiB takes minutes."""
+"""How the name of a folder begins that is not complete; the key follows, then letters of chance."""
 
 
 def made_weights_folder() -> Path:
@@ -83,7 +82,7 @@ def read_note(folder: Path) -> MadeWeights | None:
 
 def forget_made(folder: Path) -> None:
     """Remove made weights, such as damaged ones."""
-    with FileLock(f"{folder}.lock"):
+    with FileLock(_lock_of(folder)):
         shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -96,7 +95,37 @@ def list_made(cache: Path) -> list[MadeWeights]:
 
 def count_made_bytes(made: MadeWeights) -> int:
     """Return the bytes on the disk."""
-    return sum(path.stat().st_size for path in made.folder.rglob("*") if path.is_file())
+    return _count_bytes(made.folder)
+
+
+def _count_bytes(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+
+
+def remove_drafts(folder: Path) -> None:
+    """Remove what processes that have died left of some weights; the caller holds their lock."""
+    for draft in folder.parent.glob(f"{DRAFT}{folder.name}-*/"):
+        shutil.rmtree(draft, ignore_errors=True)
+
+
+def count_abandoned_bytes(cache: Path) -> int:
+    """Return the bytes that processes left that died while they made weights."""
+    return sum(map(_count_bytes, _abandoned_drafts(cache)))
+
+
+def _abandoned_drafts(cache: Path) -> Iterator[Path]:
+    """Yield each draft that no process writes; its lock is held meanwhile."""
+    for draft in cache.glob(f"{DRAFT}*/"):
+        key = draft.name.removeprefix(DRAFT).partition("-")[0]
+        lock = FileLock(_lock_of(cache / key), timeout=0)
+        try:
+            lock.acquire()
+        except OSError:
+            continue  # Its process is at work, or the folder is read-only.
+        try:
+            yield draft
+        finally:
+            lock.release()
 
 
 def remove_made(cache: Path, made: Sequence[MadeWeights]) -> int:
@@ -108,13 +137,13 @@ def remove_made(cache: Path, made: Sequence[MadeWeights]) -> int:
     freed = 0
     for one in made:
         freed += count_made_bytes(one)
-        with FileLock(f"{one.folder}.lock"):
+        with FileLock(_lock_of(one.folder)):
             shutil.rmtree(one.folder)
-        Path(f"{one.folder}.lock").unlink(missing_ok=True)
-    for draft in cache.glob(f"{DRAFT}*/"):
-        files = [path for path in draft.rglob("*") if path.is_file()]
-        newest = max((path.stat().st_mtime for path in (draft, *files)), default=0.0)
-        if time.time() - newest > ABANDONED_S:
-            freed += sum(path.stat().st_size for path in files)
-            shutil.rmtree(draft, ignore_errors=True)
+    for draft in _abandoned_drafts(cache):
+        freed += _count_bytes(draft)
+        shutil.rmtree(draft, ignore_errors=True)
     return freed
+
+
+def _lock_of(folder: Path) -> Path:
+    return folder.with_name(f"{folder.name}.lock")

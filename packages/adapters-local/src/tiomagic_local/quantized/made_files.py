@@ -5,6 +5,7 @@ One full tensor at a time is in memory, beside the small ones of one file.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
 import tempfile
@@ -13,15 +14,25 @@ from pathlib import Path
 
 import torch
 from filelock import FileLock
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
-from tiomagic_local.quantized.made_cache import DRAFT, NOTE, VERSION, MadeWeights, read_note
+from tiomagic_domain.errors import ConfigurationError
+from tiomagic_domain.quantities import describe_bytes
+from tiomagic_local.quantized.made_cache import (
+    DRAFT,
+    NOTE,
+    VERSION,
+    MadeWeights,
+    read_note,
+    remove_drafts,
+)
 from tiomagic_local.quantized.rounding import round_weight
 from tiomagic_local.quantized.tensors import Loaded, StoredTensor, keep_stored
 
 LARGEST_FILE = 2**29
 """Bytes of a file, so that making them needs little memory beside the weights."""
+MORE_ROOM = "Make room (tiomagic weights remove --made), or move the cache with HF_HOME"
 FACTOR = ".weight_scale"
 TYPES = {"int8": "I8", "float8_e4m3fn": "F8_E4M3"}
 """A header's type of each kind that is no packed one."""
@@ -45,15 +56,19 @@ def make_weights(
         source: What they are made of, in words.
 
     Raises:
-        OSError: when they cannot be written; nothing is left then.
+        ConfigurationError: when they cannot be written; nothing is left then.
+        OSError: when the full ones cannot be read; the same.
     """
-    folder.parent.mkdir(parents=True, exist_ok=True)
+    with writing(folder.parent):
+        folder.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(f"{folder}.lock"):
         found = read_note(folder)
         if found is not None:
             return found
         shutil.rmtree(folder, ignore_errors=True)
-        with tempfile.TemporaryDirectory(dir=folder.parent, prefix=DRAFT) as made:
+        remove_drafts(folder)
+        prefix = f"{DRAFT}{folder.name}-"
+        with tempfile.TemporaryDirectory(dir=folder.parent, prefix=prefix) as made:
             draft = Path(made) / "draft"
             draft.mkdir()
             kind = _write(draft, tensors, chosen, format_)
@@ -64,9 +79,25 @@ def make_weights(
                 "source": source,
                 "version": VERSION,
             }
-            (draft / NOTE).write_text(json.dumps(note, indent=2), encoding="utf-8")
-            draft.rename(folder)
+            with writing(folder.parent):
+                (draft / NOTE).write_text(json.dumps(note, indent=2), encoding="utf-8")
+                draft.rename(folder)
     return MadeWeights(folder=folder, format=format_, layers=len(chosen), source=source)
+
+
+@contextlib.contextmanager
+def writing(cache: Path) -> Iterator[None]:
+    """Have an error of the disk name the folder, what is free there and what helps."""
+    try:
+        yield
+    except (OSError, SafetensorError) as error:
+        there = next(path for path in (cache, *cache.parents) if path.exists())
+        free = describe_bytes(shutil.disk_usage(there).free)
+        raise ConfigurationError(
+            f"weights in fewer bits cannot be written in {str(cache)!r}: {error}; {free} are free "
+            f"there. {MORE_ROOM}",
+            details={"place": str(cache)},
+        ) from error
 
 
 def _write(
@@ -82,7 +113,8 @@ def _write(
     def write() -> None:
         nonlocal batch, size, count
         count += 1
-        save_file(batch, draft / f"weights-{count:05}.safetensors", metadata={"kind": kind})
+        with writing(draft.parents[1]):
+            save_file(batch, draft / f"weights-{count:05}.safetensors", metadata={"kind": kind})
         batch, size = {}, 0
 
     for name, tensor in tensors:

@@ -21,6 +21,7 @@ from tiomagic_domain.progress import CancelToken, ProgressSink
 from tiomagic_local.engines import can_run
 from tiomagic_local.options import LocalOptions
 from tiomagic_local.quantized.made_cache import (
+    count_abandoned_bytes,
     count_made_bytes,
     list_made,
     made_weights_folder,
@@ -115,6 +116,7 @@ class LocalWeightsKeeper:
                 )
                 for one in list_made(made_weights_folder())
             ),
+            bytes_abandoned=count_abandoned_bytes(made_weights_folder()),
         )
 
     def remove_made(self, cards: Sequence[ModelCard]) -> int:

@@ -19,7 +19,7 @@ from tiomagic_domain.quantities import GIB
 from tiomagic_domain.weights.given import DIGEST, WEIGHTS_ARGUMENT, GivenFile
 from tiomagic_domain.weights.repositories import bits_of
 from tiomagic_local.component_files.kinds import MODEL_PATH, TRANSFORMER
-from tiomagic_local.component_files.single_file import measure_file
+from tiomagic_local.component_files.single_file import check_header, measure_file
 from tiomagic_local.options import LocalOptions
 from tiomagic_local.weights.hub_files import WantedFiles
 
@@ -64,21 +64,29 @@ def list_pinned(files: GivenFiles) -> dict[str, str]:
 
 
 def check_given_files(card: ModelCard, settings: Mapping[str, Any], options: LocalOptions) -> None:
-    """Check that the files of a call are here or can be on the hub, without any request.
+    """Check that the files of a call are whole, or can be on the hub, without any request.
 
     Raises:
-        ValidationError: with every problem.
+        ValidationError: with every name that is none of a file.
+        ConfigurationError: for a file that is damaged, or in a format that is not read.
+        MissingDependencyError: for one in GGUF, when the library is missing.
     """
     problems = []
+    here = [] if options.single_file is None else [options.single_file]
     for component, file in card.files_of(settings).items():
         try:
             _check_expert(component, file)
-            if _on_this_machine(file, options) is None and file.hub_file is None:
+            path = _on_this_machine(file, options)
+            if path is not None:
+                here.append(path)
+            elif file.hub_file is None:
                 _raise_missing(file, options)
         except _Unfit as unfit:
             problems.append(_problem(component, file, str(unfit)))
     if problems:
         raise ValidationError.of(problems, subject="the weights")
+    for path in here:
+        check_header(path)
 
 
 def find_given_files(
@@ -188,7 +196,10 @@ def _find(
     if path is not None:
         pin = digest_file(path)
         if file.pin is not None and file.pin != pin:
-            raise _Unfit(f"is another file than the one that is meant: its digest is {pin}")
+            raise _Unfit(
+                f"{str(path)!r} is another file than the one that is meant: its digest is {pin}, "
+                f"and not {file.pin}"
+            )
         return FoundFile(component=component, path=path, pinned=file.pinned(pin))
     if file.hub_file is None:
         _raise_missing(file, options)
@@ -236,7 +247,11 @@ def _in_the_cache(file: GivenFile) -> Path | None:
 
 
 def _raise_missing(file: GivenFile, options: LocalOptions) -> None:
-    looked = " and ".join(repr(str(place)) for place in _places(file, options))
+    places = [place.absolute() for place in _places(file, options)]
+    folder = next((place for place in places if place.is_dir()), None)
+    if folder is not None:
+        raise _Unfit(f"{str(folder)!r} is a folder; give the file in it")
+    looked = " and ".join(repr(str(place)) for place in places)
     hint = "; a file of the hub is named as owner/name/file" if "/" in file.place else ""
     raise _Unfit(f"there is no such file; looked for {looked}{hint}")
 

@@ -82,6 +82,8 @@ class KeptWeightsList:
     """Bytes on the disk; what several models share counts once."""
     made: tuple[KeptSmallWeights, ...] = ()
     """Made from full ones; not among the bytes of the models."""
+    bytes_abandoned: int = 0
+    """On the disk, of runs that ended while they made such weights."""
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain data."""
@@ -89,6 +91,7 @@ class KeptWeightsList:
             "models": [each.to_dict() for each in self.models],
             "bytes_total": self.bytes_total,
             "made": [each.to_dict() for each in self.made],
+            "bytes_abandoned": self.bytes_abandoned,
         }
 
 

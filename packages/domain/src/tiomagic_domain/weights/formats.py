@@ -26,6 +26,10 @@ QUANTIZATION: Final = "quantization"
 NONE: Final = "none"
 FORMATS: Final = ("int8", "fp8", "q5_1", "q4_1", "nf4")
 """Formats that are made from full weights when they are loaded."""
+SHARES: Final[Mapping[str, float]] = MappingProxyType(
+    {"int8": 8 / 16, "fp8": 8 / 16, "q5_1": 6 / 16, "q4_1": 5 / 16, "nf4": 4.25 / 16}
+)
+"""The part of 16 bits that a number takes in a format, with its factors."""
 GROUPS: Final = ("transformer", "text_encoder")
 """What a format is chosen for; a group has the components whose names begin with it."""
 QUALITIES: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(

@@ -66,4 +66,4 @@ def _flat(name: str, value: object) -> Iterator[tuple[str, object]]:
 
 
 def _format_value(value: object) -> object:
-    return "not told" if value is None else value
+    return "not known" if value is None else value

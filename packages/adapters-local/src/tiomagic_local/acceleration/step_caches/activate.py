@@ -71,7 +71,7 @@ def enable_step_cache(pipeline: Any, kind: str, run: CacheRun) -> Iterator[Cache
     stats = CacheStats(kind, cache.describe(run.level))
     parts = cacheable(pipeline)
     if run.steps < MIN_STEPS:
-        stats.refused = f"{run.steps} steps leave nothing out; it begins at {MIN_STEPS}"
+        stats.refused = f"a cache needs {MIN_STEPS} steps, and this run has {run.steps}"
     elif not parts:
         stats.refused = "the transformer has no caches"
     on: list[Any] = []

@@ -35,6 +35,7 @@ def inspect(
             **recipe["required_args"],
             **recipe["optional_args"],
             **({"chosen by you": _chosen(recipe)} if "chosen" in recipe else {}),
+            **_weights(recipe.get("facts") or {}),
             **{f"{name} version": version for name, version in recipe.get("versions", {}).items()},
         }
         width = max(len(name) for name in flat)
@@ -45,6 +46,19 @@ def inspect(
 def _chosen(recipe: Mapping[str, Any]) -> str:
     sizes = (f"{name} {value}" for name, value in recipe["chosen"]["sizes"].items())
     return ", ".join([*recipe["chosen"]["names"], *sizes])
+
+
+def _weights(facts: Mapping[str, Any]) -> dict[str, str]:
+    """Return a line for each component that had no full weights, or those of a file."""
+    found = facts.get("weights") or {}
+    lines = {
+        f"{name} file": f"{one['file']} ({one.get('revision')})"
+        for name, one in found.items()
+        if isinstance(one, Mapping) and "file" in one
+    }
+    for name, one in (facts.get("quantization") or {}).items():
+        lines[f"{name} format"] = f"{one['format']} in {one['layers']} layers"
+    return lines
 
 
 def _shown(value: object) -> str:

@@ -68,8 +68,8 @@ def weights(
             raise typer.BadParameter("goes with remove", param_hint="--made")
         if made:
             freed = keeper.remove_made(cards)
-            text = f"removed weights in fewer bits: {describe_bytes(freed)} are free"
-            output.data({"bytes_freed": freed}, text)
+            text = f"{describe_bytes(freed)} of weights in fewer bits removed"
+            output.data({"bytes_freed": freed}, text if freed else "nothing to remove")
         elif action is WeightsAction.REMOVE:
             _remove(output, keeper, cards, yes=yes)
         elif action is WeightsAction.VERIFY:
@@ -101,7 +101,7 @@ def _list(output: Output, keeper: WeightsKeeper, names: set[str]) -> None:
     elif shown:
         output.table(None, head, rows, optional_columns=["from", "shared with"])
     else:
-        output.say("no weights are here: tiomagic download MODEL fetches some")
+        output.say("no weights of models are here: tiomagic download MODEL fetches some")
     for line in _explain(shown):
         output.say(line)
     if shown:
@@ -110,9 +110,12 @@ def _list(output: Output, keeper: WeightsKeeper, names: set[str]) -> None:
     for one in found.made:
         source = one.source or one.place.name
         output.say(f"made in {one.format} from {source}: {describe_bytes(one.bytes_here)}")
-    if found.made:
-        size = describe_bytes(sum(one.bytes_here for one in found.made))
-        output.say(f"{size} made: tiomagic weights remove --made frees them")
+    if found.bytes_abandoned:
+        left = describe_bytes(found.bytes_abandoned)
+        output.say(f"{left} left by runs that ended while they made weights in fewer bits")
+    size = sum(one.bytes_here for one in found.made) + found.bytes_abandoned
+    if size:
+        output.say(f"tiomagic weights remove --made frees {describe_bytes(size)}")
 
 
 def _explain(shown: list[KeptWeights]) -> list[str]:
