@@ -16,9 +16,15 @@ from tiomagic.display.prices import (
     explain_job_cost,
     format_amount,
 )
+from tiomagic.ui.expectation import expected_run
+from tiomagic.ui.form.expected_call import ExpectedCall
 from tiomagic.ui.jobs.markup import facts as job_line
+from tiomagic_domain.catalogue import models
+from tiomagic_domain.features import Feature
 from tiomagic_domain.money.cost import Cost
 from tiomagic_domain.money.estimate import ESTIMATE, Estimate
+from tiomagic_domain.ports.preflight import RunConditions
+from tiomagic_domain.preflight.preflight import FitVerdict, Preflight
 from tiomagic_domain.testing import FakeProvider, make_job
 
 QUOTE = Estimate(
@@ -137,3 +143,24 @@ def test_a_provider_that_cannot_estimate_stops_no_run(tm, priced, monkeypatch):
     monkeypatch.setattr(priced, "estimate", fail)
     assert tm.plan("text_to_video", prompt="a fox")["estimate"] is None
     assert tm.text_to_video(prompt="a fox").wait().status == "completed"
+
+
+def test_the_page_has_the_price_beside_the_button():
+    """The amount in the line, its parts and basis below it, folded; none for a free run."""
+    card = models()["wan2.1-t2v-1.3b"]
+    call = ExpectedCall(feature=Feature.TEXT_TO_VIDEO, settings={}, known={})
+    found = Preflight(
+        card=card,
+        provider="modal",
+        conditions=RunConditions(),
+        fit=FitVerdict.UNKNOWN,
+        estimate=QUOTE,
+    )
+    shown = expected_run(card, call, found)
+    assert "about 0.10 USD, 0.098 to 1.23</p>" in shown
+    assert "<summary>Price of 2026-07-01: what it is based on</summary>" in shown
+    assert f"run 0.082, idle window 1.05 USD. {QUOTE.basis}.</details>" in shown
+    several = expected_run(card, call, found, count=3)
+    assert "0.098 to 1.23 each</p>" in several
+    free = expected_run(card, call, replace(found, estimate=Estimate(amount=0.0, seconds=2)))
+    assert "USD" not in free

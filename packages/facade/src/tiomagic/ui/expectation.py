@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from tiomagic.display.escaping import escape
 from tiomagic.display.phrases.job_warnings import say_unknown_words
 from tiomagic.display.phrases.page import PAGE_WORDS
-from tiomagic.display.prices import describe_amount
+from tiomagic.display.prices import describe_amount, describe_parts
 from tiomagic.ui.form.shots import Shot
 from tiomagic.ui.models.facts import say_checks
 from tiomagic_domain.quantities import (
@@ -45,11 +45,15 @@ def expected_run(
     # The model's card has all reasons: here the first one is enough.
     checks = () if found is None else (found.problems or found.warnings)[:1]
     kind = "tm-why" if found is not None and found.problems else "tm-facts"
-    lines = [("tm-facts", _basis(found)), (kind, say_checks(checks))]
+    lines = [(kind, say_checks(checks))]
     unknown = card.unknown_words(str(call.settings.get("prompt", "")))
     if unknown:
         lines.append(("tm-facts", say_unknown_words(card.name, call.feature, unknown, PAGE_WORDS)))
-    return shown + "".join(f'<p class="{kind}">{escape(line)}</p>' for kind, line in lines if line)
+    return (
+        shown
+        + _basis(found)
+        + "".join(f'<p class="{kind}">{escape(line)}</p>' for kind, line in lines if line)
+    )
 
 
 def _takes(found: Preflight, count: int) -> list[str]:
@@ -79,11 +83,19 @@ def _price(found: Preflight, each: str) -> list[str]:
 
 
 def _basis(found: Preflight | None) -> str:
-    """Return what the price of a run is based on; empty for a run that costs nothing."""
+    """Return as HTML what the price of a run is based on; empty for a run that costs nothing.
+
+    Folded, for it is as long as the rest of the bar.
+    """
     estimate = None if found is None else found.estimate
     if estimate is None or estimate.as_of is None:
         return ""
-    return f"Price: {estimate.basis}."
+    parts = describe_parts(estimate)
+    said = ". ".join([*([parts] if parts else []), estimate.basis])
+    summary = f"Price of {estimate.as_of.isoformat()}: what it is based on"
+    return (
+        f'<details class="tm-basis tm-facts"><summary>{summary}</summary>{escape(said)}.</details>'
+    )
 
 
 def _length(call: ExpectedCall, card: ModelCard) -> str:
