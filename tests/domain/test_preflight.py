@@ -22,7 +22,7 @@ from tiomagic_domain.ports.preflight import (
 from tiomagic_domain.ports.provider import RunDescription
 from tiomagic_domain.ports.rehearsal import CheckOutcome
 from tiomagic_domain.preflight.judgement import choose_plan, find_verdict, judge
-from tiomagic_domain.preflight.measured_time import estimate_from_jobs
+from tiomagic_domain.preflight.measured_time import estimate_from_jobs, predict_run
 from tiomagic_domain.preflight.preflight import AlternativeKind
 from tiomagic_domain.quantities import describe_rough_bytes, describe_rough_duration
 from tiomagic_domain.testing import make_job
@@ -357,3 +357,54 @@ def test_every_outcome_is_plain_data() -> None:
     assert {check.outcome for check in judge(LARGE, IMPOSSIBLE, IMPOSSIBLE.time)} <= set(
         CheckOutcome
     )
+
+
+def test_runs_of_other_sizes_are_scaled_by_their_operations_where_these_are_known() -> None:
+    """Attention grows with the square: twice the frames are more than twice the work."""
+    job = finished({"denoising": 100.0}, num_frames=41)
+    time = estimate_from_jobs([job], ASKED, GPU, lambda settings: settings["num_frames"] ** 2)
+    assert time is not None
+    assert time.seconds == pytest.approx(100 * (81 / 41) ** 2)
+    unknown = estimate_from_jobs([job], ASKED, GPU, lambda _settings: None)
+    assert unknown is not None
+    assert unknown.seconds == pytest.approx(100 * 81 / 41)
+
+
+def test_the_nearest_runs_are_scaled_and_not_all() -> None:
+    """What is not proportional to the work counts least there."""
+    near = [finished({"denoising": 100.0}, num_inference_steps=45) for _ in range(5)]
+    far = [finished({"denoising": 90.0}, num_inference_steps=1) for _ in range(9)]
+    time = estimate_from_jobs([*far, *near], ASKED, GPU)
+    assert time is not None
+    assert time.seconds == pytest.approx(100 * 50 / 45)
+
+
+def test_a_faster_way_of_the_same_size_is_another_run() -> None:
+    """An accelerated run says nothing of an exact one while there is an exact one of any size."""
+    quick = finished({"denoising": 20.0}, acceleration="fast")
+    exact = finished({"denoising": 50.0}, num_inference_steps=25)
+    time = estimate_from_jobs([quick, exact], ASKED, GPU)
+    assert time is not None
+    assert time.seconds == pytest.approx(100)
+    fast = estimate_from_jobs([quick, exact], {**ASKED, "acceleration": "fast"}, GPU)
+    assert fast is not None
+    assert fast.seconds == pytest.approx(20)
+
+
+def test_a_guided_run_calls_its_model_twice_a_step() -> None:
+    """It is not the same run without guidance."""
+    guided = finished({"denoising": 100.0}, guidance_scale=5.0)
+    time = estimate_from_jobs([guided], {**ASKED, "guidance_scale": 1.0}, GPU)
+    assert time is not None
+    assert "other sizes" in time.basis
+
+
+def test_the_spread_of_many_runs_is_their_own() -> None:
+    """Of few ones it is a factor."""
+    runs = [finished({"denoising": 100.0 + number}) for number in range(11)]
+    many = predict_run(runs, ASKED, GPU)
+    assert many is not None
+    assert (many.low, many.generating, many.high) == (101.0, 105.0, 109.0)
+    few = predict_run(runs[:1], ASKED, GPU)
+    assert few is not None
+    assert (few.low, few.high) == (80.0, 125.0)
