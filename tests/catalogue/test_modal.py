@@ -9,10 +9,10 @@ from tests.every import for_each
 
 from tiomagic.wiring.registry import providers_of
 from tiomagic_domain.progress import ignore_progress
+from tiomagic_domain.requests.travelling import check_payload
 from tiomagic_media.encode.mp4 import read_embedded_recipe
 from tiomagic_modal.container.worker import _generate
 from tiomagic_modal.gpus import default_gpu, usable_memory_gib
-from tiomagic_modal.payload_check import check_payload
 from tiomagic_modal.wire import decode_request, encode_request
 
 ON_MODAL = [case for case in CASES if "modal" in providers_of(case[0])]
@@ -22,7 +22,7 @@ ON_MODAL = [case for case in CASES if "modal" in providers_of(case[0])]
 def test_it_travels(card, feature, studio, tmp_path):
     """The request arrives as it was sent, with its pictures and videos."""
     request = request_for(card, feature, smallest(card.schema(feature)), studio)
-    check_payload(request)
+    check_payload(request, "Modal")
     arrived = receive(request, tmp_path)
     assert (arrived.card, arrived.settings) == (card, request.settings)
     sent = {name: media.path.read_bytes() for name, media in request.media.items()}

@@ -12,13 +12,13 @@ from tiomagic_domain.errors import ConfigurationError, ProcessingError, Validati
 from tiomagic_domain.features import Feature
 from tiomagic_domain.media import MediaKind
 from tiomagic_domain.ports.provider import Request
+from tiomagic_domain.requests.wire import to_plain
 from tiomagic_modal.options import ModalOptions
 from tiomagic_modal.wire import (
     check_protocol,
     decode_request,
     encode_request,
     pack_error,
-    to_plain,
 )
 
 PLAIN = (dict, list, str, bytes, int, float, bool, type(None))

@@ -18,7 +18,6 @@
 ``options``        Settings of the Modal provider: GPU, timeout, idle window, token, environment.
 ``outcomes``       Turns the exception of a finished call into the job's report: failed, canceled,
                    timeout, memory.
-``payload_check``  Refuses requests that cannot be sent to a container, before a GPU is rented.
 ``plugin``         The provider ``modal`` before it is built: its settings, what it can run, its
                    commands.
 ``preflight``      What a run meets on Modal, known without a request: the GPU, its memory, the

@@ -15,10 +15,11 @@ from tiomagic_domain.errors import (
 )
 from tiomagic_domain.jobs.job import Job, JobStatus
 from tiomagic_domain.ports.provider import Report
+from tiomagic_domain.requests.wire import is_out_of_memory
 from tiomagic_modal.constants import HUGGING_FACE_SECRET, PROVIDER_NAME
 from tiomagic_modal.errors import translate_error
 from tiomagic_modal.gpus import find_larger_gpu
-from tiomagic_modal.wire import WorkerError, is_out_of_memory
+from tiomagic_modal.wire import WorkerError
 
 CANCELED_REPORT = Report(status=JobStatus.CANCELED, message="canceled")
 

@@ -18,8 +18,8 @@ from tiomagic_domain.plugins.commands import Command
 from tiomagic_domain.plugins.settings import Section, parse_seconds, parse_text
 from tiomagic_domain.ports.provider import Provider
 from tiomagic_domain.ports.rehearsal import Check
+from tiomagic_domain.requests.travelling import has_shipped_engine
 from tiomagic_modal.options import ModalOptions, read_options
-from tiomagic_modal.payload_check import has_engine
 
 __all__ = ["PLUGIN", "ModalPlugin"]
 
@@ -48,7 +48,7 @@ class ModalPlugin(ProviderPlugin):
 
     def runs(self, card: ModelCard) -> bool:
         """Say whether the engines of the container, which are those of tiomagic, have this one."""
-        return has_engine(card)
+        return has_shipped_engine(card)
 
     def diagnose(self, settings: ProviderSettings) -> Iterator[Check]:
         """Look for a token."""

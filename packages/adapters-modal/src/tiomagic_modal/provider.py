@@ -36,6 +36,8 @@ from tiomagic_domain.ports.provider import (
 )
 from tiomagic_domain.ports.rehearsal import Rehearsal
 from tiomagic_domain.progress import Phase, Progress
+from tiomagic_domain.requests.travelling import check_payload, has_shipped_engine
+from tiomagic_domain.requests.wire import PlainData
 from tiomagic_modal.client.connection import REQUEST_DEADLINE_S, Connection, require_modal
 from tiomagic_modal.client.remote import RemoteApp, Variant, container_memory_mib
 from tiomagic_modal.client.spool import ResultSpool
@@ -53,10 +55,9 @@ from tiomagic_modal.errors import translate_modal_errors
 from tiomagic_modal.gpus import choose_gpu, estimate_cost
 from tiomagic_modal.options import ModalOptions
 from tiomagic_modal.outcomes import CANCELED_REPORT, STOPPED_AS_LOST, report_lost, report_outcome
-from tiomagic_modal.payload_check import check_payload, has_engine
 from tiomagic_modal.preflight import find_conditions
 from tiomagic_modal.rehearsal import rehearse_on_modal
-from tiomagic_modal.wire import PlainData, encode_request
+from tiomagic_modal.wire import encode_request
 
 DEFAULT_MODEL = "wan2.1-vace-14b"
 LOST_AFTER = timedelta(minutes=15)
@@ -113,7 +114,7 @@ class ModalProvider(ProviderBase):
 
     def capabilities(self) -> Capabilities:
         """Return what the provider is like."""
-        return Capabilities(default_model=DEFAULT_MODEL, blocking=False, runs=has_engine)
+        return Capabilities(default_model=DEFAULT_MODEL, blocking=False, runs=has_shipped_engine)
 
     def describe(self, request: Request) -> RunDescription:
         """Return the GPU that a job would get, and about what an hour of it costs."""
@@ -156,7 +157,7 @@ class ModalProvider(ProviderBase):
             ConfigurationError, AuthenticationError: with advice.
             ValidationError: when an input cannot be sent.
         """
-        check_payload(request)
+        check_payload(request, "Modal")
         self._options.check()
         choose_gpu(request.card, self._options.gpu)
         self._connection.check_token()

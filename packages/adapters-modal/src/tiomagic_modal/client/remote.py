@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from tiomagic_domain.catalogue import ModelCard
 from tiomagic_domain.catalogue.kv_cache import CACHE_SETTING, ON_DEVICE, find_cache_gib
+from tiomagic_domain.requests.wire import PlainData
 from tiomagic_modal.client.connection import Connection, require_modal
 from tiomagic_modal.client.retry import build_retrying
 from tiomagic_modal.constants import (
@@ -23,7 +24,6 @@ from tiomagic_modal.constants import (
 )
 from tiomagic_modal.errors import translate_modal_errors
 from tiomagic_modal.gpus import HEADROOM_GIB, usable_memory_gib
-from tiomagic_modal.wire import PlainData
 
 if TYPE_CHECKING:
     import modal

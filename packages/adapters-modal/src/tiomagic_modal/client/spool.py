@@ -14,9 +14,10 @@ from tiomagic_domain.files.replacing import replacing
 from tiomagic_domain.jobs.job import Job, JobStatus
 from tiomagic_domain.media import VideoFile
 from tiomagic_domain.ports.provider import Report
+from tiomagic_domain.requests.wire import PlainData
 from tiomagic_media.decode.mp4_check import find_mp4_problem
 from tiomagic_modal.outcomes import report_failure
-from tiomagic_modal.wire import PlainData, check_protocol
+from tiomagic_modal.wire import check_protocol
 
 
 class ResultSpool:

@@ -21,8 +21,8 @@ from tiomagic_domain.codes import ErrorCode
 from tiomagic_domain.errors import GenerationCanceledError, TioMagicError
 from tiomagic_domain.files.replacing import replacing
 from tiomagic_domain.progress import Phase, Progress
+from tiomagic_domain.requests.wire import PlainData
 from tiomagic_modal.constants import RESULT_FILE, VIDEO_FILE, claim_key, progress_key, stop_key
-from tiomagic_modal.wire import PlainData
 
 log: logging.Logger = logging.getLogger("tiomagic.modal.worker")
 

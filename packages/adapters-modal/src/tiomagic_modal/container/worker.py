@@ -18,17 +18,11 @@ from tiomagic_domain import __version__
 from tiomagic_domain.catalogue import find_model
 from tiomagic_domain.ports.provider import Report, Request
 from tiomagic_domain.progress import Phase, ignore_progress
+from tiomagic_domain.requests.wire import PlainData, to_plain
 from tiomagic_modal.constants import OUTPUTS_DIR, OUTPUTS_VARIABLE, PROTOCOL_VERSION, WEIGHTS_DIR
 from tiomagic_modal.container.app import app, hugging_face, image, jobs_dict, outputs, weights
 from tiomagic_modal.container.job_store import ContainerJob, ProgressPublisher
-from tiomagic_modal.wire import (
-    PlainData,
-    WorkerError,
-    check_protocol,
-    decode_request,
-    pack_error,
-    to_plain,
-)
+from tiomagic_modal.wire import WorkerError, check_protocol, decode_request, pack_error
 
 if TYPE_CHECKING:
     from tiomagic_local.options import LocalOptions

@@ -19,4 +19,6 @@
                        model.
 ``sizing``             Chooses a video's size from a picture's aspect ratio and a budget of
                        pixels.
+``travelling``         Refuses what cannot be sent to another machine, before that costs anything.
+``wire``               Requests, results and errors as plain data, for runs on another machine.
 """

@@ -1,4 +1,4 @@
-"""Refuses requests that cannot be sent to a container, before a GPU is rented."""
+"""Refuses requests that cannot be sent to another machine, before that costs anything."""
 
 from __future__ import annotations
 
@@ -12,11 +12,15 @@ from tiomagic_domain.schema.expert_arguments import describe_object
 from tiomagic_domain.weights.given import WEIGHTS_ARGUMENT
 
 
-def check_payload(request: Request) -> None:
+def check_payload(request: Request, place: str) -> None:
     """Refuse inputs that exist only on the caller's machine.
 
-    A LoRA may have gigabytes, and each call on Modal sends its inputs. One on the hub is fetched
-    once by the container and kept on the Volume.
+    A LoRA may have gigabytes, and each call would send it again. One on the hub is fetched once by
+    the machine that runs the job, and kept there.
+
+    Args:
+        request: What is about to run.
+        place: Where it would run, for people, such as ``Modal``.
 
     Raises:
         ValidationError: with every problem.
@@ -25,7 +29,7 @@ def check_payload(request: Request) -> None:
         Problem(
             field="loras",
             message=f"{lora.label} is a file of this machine, and files of weights do not travel "
-            "to Modal: put it into a repository on the Hugging Face hub and give that as the "
+            f"to {place}: put it into a repository on the Hugging Face hub and give that as the "
             "source, or run the job on 'local'",
             given=repr(lora.label),
         )
@@ -36,7 +40,7 @@ def check_payload(request: Request) -> None:
         Problem(
             field=f"{WEIGHTS_ARGUMENT}.{name}",
             message=f"{file.label} is a file of this machine, and files of weights do not travel "
-            "to Modal: put it into a repository on the Hugging Face hub and give that as "
+            f"to {place}: put it into a repository on the Hugging Face hub and give that as "
             "owner/name/file, or run the job on 'local'",
             given=repr(file.label),
         )
@@ -46,16 +50,16 @@ def check_payload(request: Request) -> None:
     problems += [
         Problem(
             field=name,
-            message="is a Python object of this process, and only plain data travels to Modal: "
+            message=f"is a Python object of this process, and only plain data travels to {place}: "
             "leave it out, or run the job on 'local'",
             given=str(describe_object(value)),
         )
         for name, value in request.objects.items()
     ]
     if problems:
-        raise ValidationError.of(problems, subject="what Modal can take")
+        raise ValidationError.of(problems, subject=f"what {place} can take")
 
 
-def has_engine(card: ModelCard) -> bool:
-    """Say whether the container has the engine of a model: it has those of tiomagic alone."""
+def has_shipped_engine(card: ModelCard) -> bool:
+    """Say whether another machine has the engine of a model: it has those of tiomagic alone."""
     return card.engine in shipped_engines()
