@@ -18,3 +18,6 @@ WORKER_PREFIX: Final = "worker-"
 CHUNK_BYTES: Final = 4 * 2**20
 """Files travel in pieces of at most this: a piece fits into any object store, and a lost one costs
 little."""
+LEASH_S: Final = 20.0
+"""A worker that has heard nothing of the coordinator for so long ends itself. Ray takes about 30 s
+to declare a silent node dead, so such a worker is gone before its job can begin elsewhere."""

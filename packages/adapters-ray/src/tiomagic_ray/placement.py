@@ -112,4 +112,4 @@ class Placement:
 
     def to_list(self) -> list[Any]:
         """Return it as plain data."""
-        return [self.gpus, self.kind, self.is_needed]
+        return [self.gpus, self.kind]

@@ -1,20 +1,49 @@
-"""The port ``Provider`` for Ray."""
+"""The port ``Provider`` for Ray: submit, poll and cancel jobs of a cluster.
+
+The job's id is its name on the cluster, too: whoever asks for it there, and however often it is
+submitted, means one job.
+"""
 
 from __future__ import annotations
 
 import importlib.util
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any, Final
 
-from tiomagic_domain.catalogue import shipped_engines
-from tiomagic_domain.catalogue.card import ModelCard
-from tiomagic_domain.errors import ConfigurationError
+from tiomagic_domain.catalogue import ModelCard
+from tiomagic_domain.codes import ErrorCode
+from tiomagic_domain.errors import APIError, ResourceNotFoundError
 from tiomagic_domain.extras import missing_extra_error
-from tiomagic_domain.jobs.job import Job
-from tiomagic_domain.ports.provider import Capabilities, Observer, ProviderBase, Report, Request
+from tiomagic_domain.jobs.job import Job, JobStatus
+from tiomagic_domain.ports.provider import (
+    Capabilities,
+    Observer,
+    ProviderBase,
+    Report,
+    Request,
+    RunDescription,
+)
+from tiomagic_domain.progress import Phase, Progress
+from tiomagic_domain.requests.travelling import check_payload, has_shipped_engine
+from tiomagic_domain.requests.wire import encode_job
 from tiomagic_ray.constants import PROVIDER_NAME
+from tiomagic_ray.link.connection import ClusterConnection
+from tiomagic_ray.link.spool import FetchedVideos, send_inputs
 from tiomagic_ray.options import RayOptions
+from tiomagic_ray.placement import Placement
 
-DEFAULT_MODEL = "wan2.1-vace-14b"
+DEFAULT_MODEL: Final = "wan2.1-vace-14b"
+SENT_WITHIN: Final = timedelta(minutes=2)
+"""How long after it was stored a job may still be on its way to the cluster: its inputs are sent
+first."""
+
+
+def utc_now() -> datetime:
+    """Return the time, with zone."""
+    return datetime.now(UTC)
 
 
 class RayProvider(ProviderBase):
@@ -23,11 +52,22 @@ class RayProvider(ProviderBase):
     Args:
         options: The settings.
         spool: Folder for finished videos until the output store has taken them.
+        connection: To the cluster; None for one of the options.
+        now: The time.
     """
 
-    def __init__(self, options: RayOptions, spool: Path) -> None:
+    def __init__(
+        self,
+        options: RayOptions,
+        spool: Path,
+        *,
+        connection: ClusterConnection | None = None,
+        now: Callable[[], datetime] = utc_now,
+    ) -> None:
         self._options = options
-        self._spool = spool
+        self._videos = FetchedVideos(spool)
+        self._connection = connection or ClusterConnection(options)
+        self._now = now
 
     @property
     def name(self) -> str:
@@ -36,34 +76,180 @@ class RayProvider(ProviderBase):
 
     def capabilities(self) -> Capabilities:
         """Return the provider's properties."""
-        return Capabilities(default_model=DEFAULT_MODEL, blocking=False, runs=_has_engine)
+        return Capabilities(default_model=DEFAULT_MODEL, blocking=False, runs=has_shipped_engine)
 
-    def check(self, request: Request) -> None:  # noqa: ARG002 - the port's argument
-        """Check the settings, without a cluster.
+    def describe(self, request: Request) -> RunDescription:
+        """Return what kind of device a job would get; makes no request."""
+        wanted = self._place(request.card)
+        return RunDescription(device=self._options.gpu or ("GPU" if wanted.gpus else "CPU"))
+
+    def check(self, request: Request) -> None:
+        """Check the settings and the inputs, without a cluster.
 
         Raises:
             MissingDependencyError: with the command that installs Ray.
             ConfigurationError: with advice.
+            ValidationError: when an input cannot be sent.
         """
         if importlib.util.find_spec("ray") is None:
             raise missing_extra_error("ray", "running models on a Ray cluster", module="ray")
         self._options.check()
+        check_payload(request, "the cluster")
 
-    def submit(self, request: Request, observer: Observer) -> Report:  # noqa: ARG002 - the port's
-        """Refuse the job; see `check`."""
-        raise self._refusal()
+    def ask_ahead(self, request: Request) -> None:
+        """Connect to the cluster, and look whether it has what the model needs.
 
-    def poll(self, job: Job) -> Report:  # noqa: ARG002 - the same
-        """Refuse the job; see `check`."""
-        raise self._refusal()
+        Raises:
+            AuthenticationError: with the code ``cluster_token``.
+            ConfigurationError: ``cluster_versions`` or ``no_such_gpu``.
+            APIError: ``no_cluster``.
+        """
+        self._settle(request.card)
 
-    def cancel(self, job: Job) -> Report:  # noqa: ARG002 - the same
-        """Refuse the job; see `check`."""
-        raise self._refusal()
+    def submit(self, request: Request, observer: Observer) -> Report:
+        """Send a job to the cluster. Idempotent by the job's id.
 
-    def _refusal(self) -> ConfigurationError:
-        return ConfigurationError("this version finds clusters, and cannot send them jobs yet")
+        Raises:
+            APIError: with the code ``answer_lost`` when the job may or may not have started.
+            TioMagicError: when it did not start.
+        """
+        job, link = request.job, self._connection
+        placement = self._settle(request.card)
+        known = link.coordinator("look", job.job_id)
+        if known is not None:
+            return self._report(job, known)
+        cluster = link.coordinator("describe")["cluster"]
+        send_inputs(link, request.media.values())
+        observer.raise_if_canceled()
+        media = {name: item.to_reference() for name, item in request.media.items()}
+        order = {
+            "task": {"job": encode_job(job), "media": media, "cluster": cluster},
+            "placement": placement.to_list(),
+            "idle_s": float(self._options.worker_idle_s),
+            "retry": job.retry,
+        }
+        try:
+            return self._report(job, link.coordinator("submit", order))
+        except APIError as error:
+            raise APIError(
+                f"the answer to the submission was lost ({error.message}); job {job.job_id} may or "
+                "may not have started, and is looked up, never sent again",
+                details={"job_id": job.job_id},
+                code=ErrorCode.ANSWER_LOST,
+                retryable=True,
+            ) from error
+
+    def poll(self, job: Job) -> Report:
+        """Look a job up on the cluster, and fetch its video when it is finished.
+
+        Raises:
+            APIError: with ``retryable`` when the cluster cannot be reached.
+            ResourceNotFoundError: when it runs on another cluster.
+        """
+        known = self._connection.coordinator("look", job.job_id)
+        if known is None:
+            return self._report_unknown(job)
+        return self._report(job, known)
+
+    def cancel(self, job: Job) -> Report:
+        """Have exactly this job stop at its next step, and report its state.
+
+        Raises:
+            APIError: with ``retryable`` when the cluster cannot be reached.
+            ResourceNotFoundError: when it runs on another cluster.
+        """
+        self._check_cluster(job)
+        known = self._connection.coordinator("cancel", job.job_id)
+        report = self._report(job, known)
+        if report.status.is_terminal:
+            return report
+        return replace(report, status=JobStatus.CANCELING, message="stops after the step it is at")
+
+    def unload(self) -> None:
+        """End the connection; jobs go on, and the next request connects again."""
+        self._connection.close()
+
+    def _place(self, card: ModelCard) -> Placement:
+        return self._options.place(needs_gpu=card.gpu_memory_gib > 0)
+
+    def _settle(self, card: ModelCard) -> Placement:
+        try:
+            nodes = self._connection.ask("nodes")
+        except APIError as error:
+            if error.code != ErrorCode.NO_CLUSTER:
+                raise
+            # To a submission this is no passing trouble: nothing has begun that could go on.
+            raise APIError(error.message, details=error.details, code=error.code) from error
+        return self._place(card).settle(node["resources"] for node in nodes)
+
+    def _check_cluster(self, job: Job) -> None:
+        """Raise if a job was sent to another cluster than the one that is configured."""
+        if job.call_id is None:
+            return
+        cluster = self._connection.coordinator("describe")["cluster"]
+        theirs = job.call_id.partition("/")[0]
+        if theirs != cluster:
+            raise ResourceNotFoundError(
+                f"job {job.job_id} was sent to the cluster {theirs}, and address="
+                f"{self._options.address!r} is the cluster {cluster}: configure the address of the "
+                "first, or its folder on the head was removed and the job is gone",
+                details={"cluster": cluster, "sent_to": theirs},
+            )
+
+    def _report_unknown(self, job: Job) -> Report:
+        """Report on a job that the cluster does not know."""
+        self._check_cluster(job)
+        if job.call_id is None and self._now() - job.creation_time < SENT_WITHIN:
+            return Report(status=job.status, message="is on its way to the cluster")
+        # From here on it cannot start there any more.
+        return self._report(job, self._connection.coordinator("cancel", job.job_id, as_lost=True))
+
+    def _report(self, job: Job, known: Mapping[str, Any]) -> Report:
+        call_id = f"{known['cluster']}/{job.job_id}"
+        outcome = known["outcome"]
+        if outcome is not None:
+            return self._report_end(job, call_id, known, outcome)
+        if known["state"] == "waiting":
+            return Report(
+                status=JobStatus.QUEUED,
+                call_id=call_id,
+                message=_say_waiting(known),
+                progress=Progress(phase=Phase.WAITING),
+                queue_position=known["position"],
+            )
+        progress = _read_progress(known["progress"])
+        return Report(
+            status=JobStatus.CANCELING if known["is_canceled"] else JobStatus.RUNNING,
+            call_id=call_id,
+            progress=progress,
+            message=str(progress) if progress else f"begins on {known['host'] or 'a worker'}",
+            logs=known["logs"] or None,
+        )
+
+    def _report_end(
+        self, job: Job, call_id: str, known: Mapping[str, Any], outcome: Mapping[str, Any]
+    ) -> Report:
+        status, message = JobStatus(outcome["status"]), outcome["message"]
+        report = Report(status=status, call_id=call_id, message=message, logs=known["logs"] or None)
+        lost = {"workers_lost": known["lost"]} if known["lost"] else {}
+        match status:
+            case JobStatus.COMPLETED:
+                video = self._videos.take(job, outcome, self._connection)
+                return replace(report, video=video, facts={**outcome["facts"], **lost})
+            case JobStatus.FAILED:
+                return replace(report, error=message, error_code=outcome["code"], facts=lost)
+        return report
 
 
-def _has_engine(card: ModelCard) -> bool:
-    return card.engine in shipped_engines()
+def _say_waiting(known: Mapping[str, Any]) -> str:
+    lost = "its worker was lost, and it runs again: " if known["lost"] else ""
+    return f"{lost}waits for a worker on the cluster"
+
+
+def _read_progress(plain: Mapping[str, Any] | None) -> Progress | None:
+    if plain is None:
+        return None
+    try:
+        return Progress.from_dict(plain)
+    except (KeyError, ValueError):
+        return None  # A newer worker may report a phase that this version does not know.

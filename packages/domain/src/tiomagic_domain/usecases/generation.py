@@ -176,6 +176,8 @@ class Generation(JobRuns):
             self.preview(request.job)
         if detach and runner.capabilities().blocking:
             return self._enqueue(request, retry, arguments)
+        # A provider with workers of its own reads from the job how often it may run again.
+        request = replace(request, job=replace(request.job, retry=retry))
         return self._run_new(runner, request, arguments, on_progress)
 
     def _run_new(

@@ -1,0 +1,397 @@
+"""The actor that has the cluster's jobs: it gives each to a worker, and keeps what is made.
+
+Ray finds the places: for each waiting job that no free worker can take there is one actor that Ray
+was asked for, so that its scheduler sees what is wanted, and its autoscaler adds nodes for it. A
+job goes to whichever comes first, its own new worker or one that has become free.
+
+Each run of a job has a name of its own, an *attempt*. A worker that the coordinator has given up is
+not heard any more, and ends itself when it has heard nothing for `LEASH_S`; a job of a node that
+vanished begins again only after that time. So it never runs twice at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import platform
+import time
+import uuid
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import Any, Final
+
+import ray
+import ray.exceptions
+
+from tiomagic_domain import __version__
+from tiomagic_domain.codes import ErrorCode
+from tiomagic_ray.cluster.actors import start_worker
+from tiomagic_ray.cluster.job_records import (
+    DONE,
+    RUNNING,
+    WAITING,
+    JobRecord,
+    JobRecords,
+    find_folder,
+)
+from tiomagic_ray.cluster.worker_table import KnownWorker, WorkerTable
+from tiomagic_ray.constants import LEASH_S, NAMESPACE, PROTOCOL_VERSION, WORKER_PREFIX
+from tiomagic_ray.placement import Placement
+
+TICK_S: Final = 1.0
+ACCEPT_S: Final = 20.0
+"""After this a worker that says it runs nothing has not got the job that it was given."""
+SWEEP_S: Final = 3600.0
+LOST: Final = "the worker that ran the job was lost"
+
+
+class Coordinator:
+    """Has the jobs of a cluster. All methods run in one thread, and none waits long."""
+
+    def __init__(self) -> None:
+        folder = find_folder(ray.get_runtime_context().gcs_address)
+        self._records = JobRecords(Path(folder))
+        self._jobs = {record.job_id: record for record in self._records.load()}
+        self._workers = WorkerTable()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._ticking: asyncio.Task[None] | None = None
+        self._began = time.monotonic()
+        self._swept = 0.0
+        self._room: dict[str, float] = {}
+
+    # What callers ask.
+
+    async def describe(self) -> dict[str, Any]:
+        """Return the cluster's name, versions, workers, and how many jobs there are."""
+        self._wake()
+        states = [record.state for record in self._jobs.values()]
+        return {
+            "cluster": self._records.cluster,
+            "protocol": PROTOCOL_VERSION,
+            "tiomagic": __version__,
+            "ray": ray.__version__,
+            "python": platform.python_version(),
+            "jobs": {state: states.count(state) for state in (WAITING, RUNNING, DONE)},
+            "workers": [
+                {
+                    "name": worker.name,
+                    "host": worker.host,
+                    "model": worker.model,
+                    "job_id": worker.job_id,
+                    "gpus": worker.placement.gpus,
+                    "is_alive": worker.is_alive,
+                }
+                for worker in self._workers
+            ],
+        }
+
+    async def find_missing(self, digests: list[str]) -> list[str]:
+        """Return those inputs that have to be sent."""
+        return self._records.find_missing(digests)
+
+    async def write_input(
+        self, digest: str, upload: str, offset: int, data: bytes, *, ends: bool
+    ) -> None:
+        """Take a piece of an input."""
+        self._records.write_input(digest, upload, offset, data, ends=ends)
+
+    async def submit(self, order: dict[str, Any]) -> dict[str, Any]:
+        """Take a job, unless it is known; return what is known of it.
+
+        Args:
+            order: ``task``, ``placement``, ``idle_s`` and ``retry``.
+        """
+        self._wake()
+        job_id = order["task"]["job"]["job_id"]
+        if job_id not in self._jobs:
+            record = JobRecord(job_id=job_id, **order)
+            # On the disk before it is confirmed: what was confirmed is never lost.
+            self._records.save(record)
+            self._jobs[job_id] = record
+            self._dispatch()
+        return self._say(self._jobs[job_id])
+
+    async def look(self, job_id: str) -> dict[str, Any] | None:
+        """Return what is known of a job; None when it was never sent here."""
+        self._wake()
+        record = self._jobs.get(job_id)
+        return None if record is None else self._say(record)
+
+    async def cancel(self, job_id: str, *, as_lost: bool = False) -> dict[str, Any]:
+        """Have a job stop; one that is not known never starts here any more.
+
+        Args:
+            job_id: The job.
+            as_lost: True to say that it was lost, not canceled, if it is not known.
+        """
+        self._wake()
+        record = self._jobs.get(job_id)
+        if record is None:
+            outcome = _failure("the job was never sent to the cluster", ErrorCode.LOST)
+            outcome = outcome if as_lost else {"status": "canceled", "message": "withdrawn"}
+            record = JobRecord(job_id=job_id, task=None, placement=[], idle_s=0.0)
+            self._jobs[job_id] = record
+            self._end(record, outcome)
+        elif record.state != DONE and not as_lost:
+            record.is_canceled = True
+            if record.state == WAITING:
+                self._end(record, {"status": "canceled", "message": "canceled before it began"})
+            else:
+                self._records.save(record)
+        return self._say(record)
+
+    async def read_result(self, job_id: str, offset: int) -> bytes:
+        """Return a piece of a finished video."""
+        return self._records.read_piece(self._records.result_file(job_id), offset)
+
+    def _say(self, record: JobRecord) -> dict[str, Any]:
+        waiting = [one.job_id for one in self._waiting()]
+        worker = self._workers.find(record.worker)
+        return {
+            "cluster": self._records.cluster,
+            "job_id": record.job_id,
+            "state": record.state,
+            "position": waiting.index(record.job_id) if record.job_id in waiting else None,
+            "is_canceled": record.is_canceled,
+            "progress": record.progress,
+            "logs": record.logs,
+            "outcome": record.outcome,
+            "host": None if worker is None else worker.host,
+            "lost": record.lost,
+        }
+
+    # What workers say.
+
+    async def hello(self, said: dict[str, Any]) -> dict[str, Any]:
+        """Hear that a worker lives, what it runs and how far that is; return what it is to do.
+
+        A worker that is not known belongs to a coordinator before this one.
+        """
+        self._wake()
+        worker = self._workers.find(said["name"])
+        if worker is None:
+            worker = self._adopt(said)
+        worker.model = said["model"]
+        answer = {"cancel": False, "leave": worker.is_leaving}
+        given = self._jobs.get(worker.job_id or "")
+        if (
+            given is not None
+            and given.attempt != said["attempt"]
+            and time.monotonic() - given.assigned_at > ACCEPT_S
+        ):
+            # It was given a job and does not have it: the call was lost on its way.
+            self._release(worker)
+            self._lose(given, given.attempt)
+        record = self._jobs.get(said["job_id"] or "")
+        if record is not None and record.attempt == said["attempt"] and record.state == RUNNING:
+            record.progress, record.logs = said["progress"], said["logs"]
+            answer["cancel"] = record.is_canceled
+        else:
+            answer["cancel"] = said["job_id"] is not None
+        return answer
+
+    async def read_input(self, digest: str, offset: int) -> bytes:
+        """Return a piece of an input."""
+        return self._records.read_piece(self._records.input_file(digest), offset)
+
+    async def write_result(self, job_id: str, attempt: str, offset: int, data: bytes) -> bool:
+        """Take a piece of a video; False when this run of the job is no longer wanted."""
+        record = self._jobs.get(job_id)
+        if record is None or record.attempt != attempt:
+            return False
+        self._records.write_result(job_id, attempt, offset, data)
+        return True
+
+    async def finish(self, worker: str, job_id: str, attempt: str, outcome: dict[str, Any]) -> None:
+        """Take the end of a run; that of a run which was given up is not heard."""
+        known = self._workers.find(worker)
+        if known is not None and known.job_id == job_id:
+            self._release(known)
+        record = self._jobs.get(job_id)
+        if record is None or record.attempt != attempt or record.state != RUNNING:
+            return
+        if outcome["status"] == "completed":
+            self._records.keep_result(job_id, attempt, outcome["sha256"])
+        record.logs = outcome.pop("logs", record.logs)
+        self._end(record, outcome)
+        self._dispatch()
+
+    # How jobs come to workers.
+
+    def _wake(self) -> None:
+        """Begin the regular work, in the loop that serves the calls."""
+        if self._ticking is None or self._ticking.done():
+            self._ticking = asyncio.create_task(self._tick())
+
+    async def _tick(self) -> None:
+        while True:
+            await asyncio.sleep(TICK_S)
+            now = time.monotonic()
+            self._room = await asyncio.to_thread(ray.available_resources)
+            self._give_up_unclaimed(now)
+            self._dispatch()
+            for worker in self._workers.idle_too_long(now):
+                worker.is_leaving = True
+                worker.handle.leave.remote()
+            for worker in self._workers.surplus(self._wanted()):
+                self._workers.remove(worker.name)
+                ray.kill(worker.handle)
+            if now - self._swept > SWEEP_S:
+                self._swept = now
+                for job_id in self._records.sweep():
+                    self._jobs.pop(job_id, None)
+
+    def _waiting(self) -> list[JobRecord]:
+        return [record for record in self._jobs.values() if record.state == WAITING]
+
+    def _wanted(self) -> list[Placement]:
+        return [Placement(*record.placement) for record in self._waiting()]
+
+    def _dispatch(self) -> None:
+        """Give waiting jobs, oldest first, to free workers, and ask Ray for those that lack."""
+        asked: dict[Placement, int] = {}
+        for record in self._waiting():
+            assert record.task is not None, "a job that waits has not lost what it is"
+            placement = Placement(*record.placement)
+            pending = len(self._workers.pending(placement))
+            # With room for one more a new worker is better than one that has to drop its model.
+            full = not placement.fits_into(self._room, pending + 1)
+            model = record.task["job"]["model"]
+            worker = self._workers.choose(placement, model, any_model=full)
+            if worker is not None:
+                self._assign(record, worker)
+                continue
+            asked[placement] = asked.get(placement, 0) + 1
+            if pending < asked[placement]:
+                self._ask_for_worker(placement, record.idle_s)
+
+    def _ask_for_worker(self, placement: Placement, idle_s: float) -> None:
+        name = f"{WORKER_PREFIX}{uuid.uuid4().hex[:8]}"
+        handle = start_worker(name, placement)
+        worker = KnownWorker(name=name, handle=handle, placement=placement, idle_s=idle_s)
+        self._workers.add(worker)
+        self._spawn(self._follow(worker))
+
+    def _adopt(self, said: dict[str, Any]) -> KnownWorker:
+        placement = Placement(*said["placement"])
+        handle = ray.get_actor(said["name"], NAMESPACE)
+        worker = KnownWorker(name=said["name"], handle=handle, placement=placement)
+        worker.job_id, worker.model = said["job_id"], said["model"]
+        self._workers.add(worker)
+        self._spawn(self._follow(worker))
+        return worker
+
+    async def _follow(self, worker: KnownWorker) -> None:
+        """Wait until a worker lives, then until it does not."""
+        error: Exception | None = None
+        try:
+            about = await _insist(worker.handle.describe)
+            worker.node, worker.host, worker.is_alive = about["node"], about["host"], True
+            worker.idle_since = time.monotonic()
+            self._dispatch()
+            await _insist(worker.handle.live)
+        except ray.exceptions.RayError as caught:
+            error = caught
+        if self._workers.remove(worker.name) is None:
+            return  # It was called off.
+        record = self._jobs.get(worker.job_id or "")
+        if record is not None and record.worker == worker.name:
+            if await asyncio.to_thread(_is_node_gone, worker.node):
+                # Cut off, and perhaps not dead: it ends itself when it has heard nothing so long.
+                await asyncio.sleep(LEASH_S + TICK_S)
+            self._lose(record, record.attempt)
+        elif not worker.is_alive and error is not None:
+            self._refuse_one(worker.placement, error)
+
+    def _refuse_one(self, placement: Placement, error: Exception) -> None:
+        """Fail the job for which a worker could not be made."""
+        for record in self._waiting():
+            if Placement(*record.placement) == placement:
+                self._end(record, _explain_no_worker(error))
+                return
+
+    def _assign(self, record: JobRecord, worker: KnownWorker) -> None:
+        record.state, record.worker, record.attempt = RUNNING, worker.name, uuid.uuid4().hex
+        record.assigned_at = time.monotonic()
+        record.progress = None
+        worker.job_id, worker.idle_s = record.job_id, record.idle_s
+        assert record.task is not None, "a job that waits has not lost what it is"
+        worker.model = record.task["job"]["model"]
+        # On the disk before the worker has it: a later coordinator does not begin it again.
+        self._records.save(record)
+        worker.handle.run.remote(record.task, record.attempt)
+
+    def _give_up_unclaimed(self, now: float) -> None:
+        """Give up the runs that a coordinator before this one began, and no worker has."""
+        if now - self._began < LEASH_S + TICK_S:
+            return
+        for record in self._jobs.values():
+            if record.state == RUNNING and self._workers.find(record.worker) is None:
+                if record.assigned_at and now - record.assigned_at < LEASH_S * 3:
+                    continue  # Its worker has just gone, and `_follow` deals with that.
+                self._lose(record, record.attempt)
+
+    def _lose(self, record: JobRecord, attempt: str | None) -> None:
+        """Let a job whose worker was lost wait again, or fail it."""
+        if record.state != RUNNING or record.attempt != attempt:
+            return
+        record.attempt = record.worker = record.progress = None
+        record.lost += 1
+        if record.is_canceled:
+            self._end(record, {"status": "canceled", "message": "canceled; its worker was gone"})
+        elif record.retry > 0:
+            record.retry -= 1
+            record.state = WAITING
+            self._records.save(record)
+            self._dispatch()
+        else:
+            self._end(record, _failure(LOST, ErrorCode.WORKER_LOST))
+
+    def _release(self, worker: KnownWorker) -> None:
+        worker.job_id = None
+        worker.idle_since = time.monotonic()
+
+    def _end(self, record: JobRecord, outcome: dict[str, Any]) -> None:
+        record.state, record.outcome, record.task = DONE, outcome, None
+        record.attempt = record.progress = None
+        self._records.save(record)
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)  # The loop itself keeps no task alive.
+        task.add_done_callback(self._tasks.discard)
+
+
+async def _insist(method: Any) -> Any:
+    """Return the answer of a worker; ask again while it cannot be reached and is not dead."""
+    while True:
+        try:
+            return await method.remote()
+        except ray.exceptions.ActorUnavailableError:
+            await asyncio.sleep(TICK_S)
+
+
+def _is_node_gone(node: str | None) -> bool:
+    with contextlib.suppress(ray.exceptions.RayError):
+        return node not in {found["NodeID"] for found in ray.nodes() if found["Alive"]}
+    return True
+
+
+def _failure(message: str, code: ErrorCode) -> dict[str, Any]:
+    return {"status": "failed", "message": message, "code": str(code)}
+
+
+def _explain_no_worker(error: Exception) -> dict[str, Any]:
+    text = str(error)
+    if "ModuleNotFoundError" in text or "No module named" in text:
+        return _failure(
+            "a machine of the cluster lacks tiomagic: install the same version there, with the "
+            f"extras local and ray ({_last_line(text)})",
+            ErrorCode.NOT_INSTALLED_THERE,
+        )
+    return _failure(f"no worker could be made: {_last_line(text)}", ErrorCode.WORKER)
+
+
+def _last_line(text: str) -> str:
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return lines[-1][:300] if lines else "no reason given"

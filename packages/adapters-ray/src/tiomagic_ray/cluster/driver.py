@@ -1,0 +1,138 @@
+"""The process beside the caller that is Ray's driver: ``python -m tiomagic_ray.cluster.driver``.
+
+Ray ends a driver that has lost its cluster, prints into its output, and reads tokens from its
+environment. In a process of its own it ends nothing of the caller's. It speaks over a pipe, takes a
+request ``(number, name, arguments)`` and answers ``(number, is_fine, answer)``; when the pipe
+closes, it ends.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import platform
+import sys
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from multiprocessing.connection import Connection
+from typing import Any, Final
+
+import ray
+import ray.exceptions
+
+from tiomagic_domain.codes import ErrorCode
+from tiomagic_domain.errors import APIError, TioMagicError
+from tiomagic_domain.requests.wire import describe_error
+from tiomagic_ray.cluster.actors import find_coordinator
+from tiomagic_ray.constants import NAMESPACE
+
+REQUESTS_AT_ONCE: Final = 8
+ANSWER_S: Final = 20.0
+"""How long the coordinator may take for an answer, its start included where it has to be made."""
+ATTEMPTS: Final = 2
+"""A call that the coordinator's own end cut off is made once more: it comes back by itself."""
+
+
+class Driver:
+    """Asks the cluster."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._coordinator: Any = None
+
+    def connect(self, address: str) -> dict[str, str]:
+        """Connect to the cluster; return this side's versions."""
+        ray.init(address, namespace=NAMESPACE, log_to_driver=False, logging_level="error")
+        return {"ray": ray.__version__, "python": platform.python_version()}
+
+    def nodes(self) -> list[dict[str, Any]]:
+        """Return name and resources of each node that is alive."""
+        return [
+            {
+                "host": node["NodeManagerHostname"],
+                "address": node["NodeManagerAddress"],
+                "resources": dict(node["Resources"]),
+            }
+            for node in ray.nodes()
+            if node["Alive"]
+        ]
+
+    def coordinator(self, method: str, *arguments: Any, **named: Any) -> Any:
+        """Call a method of the coordinator, which is made if there is none.
+
+        Raises:
+            APIError: retryable, when it does not answer.
+        """
+        for attempt in range(1, ATTEMPTS + 1):
+            handle = self._find()
+            try:
+                return ray.get(
+                    getattr(handle, method).remote(*arguments, **named), timeout=ANSWER_S
+                )
+            except ray.exceptions.RayTaskError as error:
+                cause = error.cause
+                raise (cause if isinstance(cause, TioMagicError) else error) from None
+            except (ray.exceptions.RayActorError, ray.exceptions.ActorUnschedulableError) as error:
+                self._coordinator = None
+                if attempt == ATTEMPTS:
+                    raise _unanswered(str(error)) from None
+            except (ray.exceptions.RayError, ConnectionError) as error:
+                raise _unanswered(f"{type(error).__name__}: {error}") from None
+        raise AssertionError("the last attempt returns or raises")
+
+    def _find(self) -> Any:
+        with self._lock:
+            if self._coordinator is None:
+                self._coordinator = find_coordinator()
+            return self._coordinator
+
+
+def _unanswered(reason: str) -> APIError:
+    lines = reason.strip().splitlines() or ["no reason given"]
+    return APIError(
+        f"the Ray cluster does not answer ({lines[0][:200]}); nothing is lost: the next check asks "
+        "again",
+        code=ErrorCode.UNREACHABLE,
+        retryable=True,
+    )
+
+
+def serve(pipe: Connection) -> None:
+    """Answer requests until the pipe closes."""
+    driver, sending = Driver(), threading.Lock()
+
+    def answer(number: int, name: str, arguments: tuple[Any, ...], named: dict[str, Any]) -> None:
+        method: Callable[..., Any] = getattr(driver, name)
+        try:
+            said: Any = method(*arguments, **named)
+            is_fine = True
+        except Exception as error:  # noqa: BLE001  The other side decides what it means.
+            said, is_fine = {**describe_error(error), "retryable": is_retryable(error)}, False
+        with sending, contextlib.suppress(OSError):
+            pipe.send((number, is_fine, said))
+
+    with ThreadPoolExecutor(REQUESTS_AT_ONCE) as pool:
+        while True:
+            try:
+                request = pipe.recv()
+            except (EOFError, OSError):
+                break
+            if request[1] == "connect":
+                answer(*request)  # Ray sets up its signals, which only the main thread may.
+            else:
+                pool.submit(answer, *request)
+        pool.shutdown(wait=False, cancel_futures=True)
+
+
+def is_retryable(error: Exception) -> bool:
+    """Say whether the same request may be answered later."""
+    return isinstance(error, APIError) and error.retryable
+
+
+if __name__ == "__main__":
+    serve(Connection(int(sys.argv[1])))
+    # Not ray.shutdown(): it waits for a cluster that may be gone, and Ray notices the end anyway.
+    sys.stdout.flush()
+    import os
+
+    os._exit(0)

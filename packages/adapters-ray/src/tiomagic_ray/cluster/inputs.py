@@ -1,0 +1,49 @@
+"""The pictures and videos of jobs on a worker's node, each fetched once."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from tiomagic_domain.codes import ErrorCode
+from tiomagic_domain.errors import ProcessingError
+from tiomagic_domain.files.owner_only import make_private
+from tiomagic_domain.files.replacing import replacing
+from tiomagic_ray.cluster.job_records import hash_file
+
+
+def find_input(digest: str, cluster: str, fetch: Callable[[int], bytes]) -> Path:
+    """Return the path of an input on this node, fetched unless a worker of the node has it.
+
+    Args:
+        digest: The SHA-256 of the file.
+        cluster: The cluster's name: each has a folder of its own.
+        fetch: Returns the piece that begins at an offset, empty at the end.
+
+    Raises:
+        ProcessingError: when it does not arrive whole.
+    """
+    folder = Path(tempfile.gettempdir()) / f"tiomagic-ray-{os.getuid()}" / cluster
+    make_private(folder)
+    target = folder / digest
+    with _locked(folder / f".{digest}.lock"):
+        if target.exists() and hash_file(target) == digest:
+            return target
+        with replacing(target, durable=False) as part:
+            with part.open("wb") as file:
+                while piece := fetch(file.tell()):
+                    file.write(piece)
+            if hash_file(part) != digest:
+                raise ProcessingError("an input arrived damaged", code=ErrorCode.DAMAGED)
+    return target
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield

@@ -1,0 +1,205 @@
+"""The coordinator's folder: a file for each job, the inputs, and the finished videos.
+
+It outlives the coordinator and the cluster: whatever dies, a finished video is there, and what was
+waiting or running is known.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import time
+import uuid
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from tiomagic_domain.codes import ErrorCode
+from tiomagic_domain.errors import ProcessingError
+from tiomagic_domain.files.owner_only import make_private
+from tiomagic_domain.files.replacing import replacing
+from tiomagic_ray.constants import CHUNK_BYTES
+
+FOLDER_VARIABLE: Final = "TIOMAGIC_RAY_FOLDER"
+"""On the head's machine: where the coordinator keeps its files."""
+KEPT_S: Final = 7 * 24 * 3600.0
+"""How long records, inputs and videos are kept after their last use: a week, as on Modal."""
+WAITING, RUNNING, DONE = "waiting", "running", "done"
+
+
+@dataclass(kw_only=True)
+class JobRecord:
+    """What the coordinator knows of a job."""
+
+    job_id: str
+    task: dict[str, Any] | None
+    """The job and the references of its inputs as plain data; None once it is over."""
+    placement: list[Any]
+    idle_s: float
+    retry: int = 0
+    """How often it may still run again after its worker was lost."""
+    state: str = WAITING
+    worker: str | None = None
+    attempt: str | None = None
+    """Names this run of the job: what another run says is not heard."""
+    is_canceled: bool = False
+    outcome: dict[str, Any] | None = None
+    lost: int = 0
+    """How many of its workers were lost."""
+    # What follows is not worth a write.
+    progress: dict[str, Any] | None = field(default=None, compare=False)
+    logs: str = field(default="", compare=False)
+    assigned_at: float = field(default=0.0, compare=False)
+
+    def to_file(self) -> dict[str, Any]:
+        """Return what is written."""
+        plain = asdict(self)
+        for name in ("progress", "logs", "assigned_at"):
+            del plain[name]
+        return plain
+
+
+class JobRecords:
+    """The folder.
+
+    Args:
+        folder: Made when it is first used.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        for part in ("jobs", "inputs", "results"):
+            make_private(folder / part)
+        self.cluster: Final = self._read_name()
+
+    def _read_name(self) -> str:
+        """Return the name of this folder's cluster, drawn once: it outlives a head."""
+        place = self._folder / "cluster"
+        if not place.exists():
+            with replacing(place) as part:
+                part.write_text(uuid.uuid4().hex[:12], encoding="utf-8")
+        return place.read_text(encoding="utf-8").strip()
+
+    def save(self, record: JobRecord) -> None:
+        """Write a record, whole or not at all."""
+        with replacing(self._job_file(record.job_id)) as part:
+            part.write_text(json.dumps(record.to_file()), encoding="utf-8")
+
+    def load(self) -> Iterator[JobRecord]:
+        """Give every record, oldest first."""
+        files = sorted(
+            (self._folder / "jobs").glob("*.json"), key=lambda path: path.stat().st_mtime
+        )
+        for path in files:
+            with contextlib.suppress(ValueError, TypeError):  # Of another version: no job of ours.
+                yield JobRecord(**json.loads(path.read_text(encoding="utf-8")))
+
+    def find_missing(self, digests: list[str]) -> list[str]:
+        """Return those inputs that are not here, and keep the others for longer."""
+        missing = []
+        for digest in digests:
+            place = self.input_file(digest)
+            if place.exists():
+                os.utime(place)
+            else:
+                missing.append(digest)
+        return missing
+
+    def write_input(
+        self, digest: str, upload: str, offset: int, data: bytes, *, ends: bool
+    ) -> None:
+        """Write a piece of an input; the last one makes it whole.
+
+        Raises:
+            ProcessingError: when it did not arrive as it was sent.
+        """
+        part = self._folder / "inputs" / f".{digest}.{_plain(upload)}.part"
+        _write_piece(part, offset, data)
+        if not ends:
+            return
+        if hash_file(part) != digest:
+            part.unlink()
+            raise ProcessingError("an input arrived damaged: send it again", code=ErrorCode.DAMAGED)
+        part.replace(self.input_file(digest))
+
+    def write_result(self, job_id: str, attempt: str, offset: int, data: bytes) -> None:
+        """Write a piece of a video."""
+        _write_piece(self._part_of_result(job_id, attempt), offset, data)
+
+    def keep_result(self, job_id: str, attempt: str, sha256: str) -> None:
+        """Take a video that has come whole.
+
+        Raises:
+            ProcessingError: when it is not the one that was made.
+        """
+        part = self._part_of_result(job_id, attempt)
+        if hash_file(part) != sha256:
+            part.unlink()
+            raise ProcessingError("a video arrived damaged", code=ErrorCode.DAMAGED)
+        part.replace(self.result_file(job_id))
+
+    def read_piece(self, path: Path, offset: int) -> bytes:
+        """Return the piece of a file that begins at an offset; empty at its end."""
+        with path.open("rb") as file:
+            file.seek(offset)
+            return file.read(CHUNK_BYTES)
+
+    def sweep(self) -> list[str]:
+        """Remove what is too old; return the ids of the jobs that went."""
+        gone, now = [], time.time()
+        for path in self._folder.glob("*/*"):
+            with contextlib.suppress(FileNotFoundError):
+                if now - path.stat().st_mtime > KEPT_S:
+                    path.unlink()
+                    if path.parent.name == "jobs":
+                        gone.append(path.stem)
+        return gone
+
+    def input_file(self, digest: str) -> Path:
+        """Return the path of an input."""
+        return self._folder / "inputs" / _plain(digest)
+
+    def result_file(self, job_id: str) -> Path:
+        """Return the path of a job's video."""
+        return self._folder / "results" / f"{_plain(job_id)}.mp4"
+
+    def _part_of_result(self, job_id: str, attempt: str) -> Path:
+        return self._folder / "results" / f".{_plain(job_id)}.{_plain(attempt)}.part"
+
+    def _job_file(self, job_id: str) -> Path:
+        return self._folder / "jobs" / f"{_plain(job_id)}.json"
+
+
+def _plain(name: str) -> str:
+    """Return a name that is safe in a path: ids and digests have nothing else."""
+    if not name or not name.replace("-", "").replace("_", "").isalnum():
+        raise ProcessingError(f"{name!r} is no name of a job or a file")
+    return name
+
+
+def _write_piece(path: Path, offset: int, data: bytes) -> None:
+    # A piece that is sent again lands where it was.
+    with path.open("r+b" if path.exists() else "wb") as file:
+        file.seek(offset)
+        file.write(data)
+
+
+def hash_file(path: Path) -> str:
+    """Return the SHA-256 of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def find_folder(gcs_address: str) -> Path:
+    """Return the coordinator's folder: that of the variable, or one of the cluster's port.
+
+    Args:
+        gcs_address: Of the head, ``host:port``: two clusters of one machine differ in the port.
+    """
+    named = os.environ.get(FOLDER_VARIABLE)
+    if named:
+        return Path(named)
+    return Path.home() / ".tiomagic" / "ray" / gcs_address.rpartition(":")[2]

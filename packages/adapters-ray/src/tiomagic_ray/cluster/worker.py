@@ -1,0 +1,293 @@
+"""The actor that holds a model and runs one job at a time, with the local engines.
+
+The only module that imports both Ray and `tiomagic_local`, the latter inside functions: a worker is
+made where its GPU is, and a coordinator needs no engine.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+import ray
+import ray.exceptions
+
+from tiomagic_domain import __version__
+from tiomagic_domain.catalogue import find_model
+from tiomagic_domain.codes import ErrorCode
+from tiomagic_domain.errors import GenerationCanceledError
+from tiomagic_domain.ports.provider import Report, Request
+from tiomagic_domain.progress import Progress
+from tiomagic_domain.requests.wire import decode_job, decode_media, describe_error, to_plain
+from tiomagic_ray.cluster.inputs import find_input
+from tiomagic_ray.cluster.job_records import hash_file
+from tiomagic_ray.constants import CHUNK_BYTES, COORDINATOR_NAME, LEASH_S, NAMESPACE
+from tiomagic_ray.placement import Placement
+
+BEAT_S: Final = 0.5
+"""Seconds between two words to the coordinator while a job runs: polls are no faster."""
+IDLE_BEAT_S: Final = 3.0
+ANSWER_S: Final = LEASH_S / 4
+"""A word that is not answered so long is said again."""
+TRANSFER_S: Final = 120.0
+EXIT_ALONE: Final = 71
+"""Exit code of a worker that has heard nothing of the coordinator."""
+MAX_LOG_CHARS: Final = 60_000
+
+
+class Worker:
+    """Runs jobs of the cluster.
+
+    Args:
+        name: The actor's.
+        placement: What it asked Ray for, as plain data.
+    """
+
+    def __init__(self, name: str, placement: list[Any]) -> None:
+        self._name = name
+        self._placement = Placement(*placement)
+        self._coordinator = ray.get_actor(COORDINATOR_NAME, NAMESPACE)
+        self._leaving = threading.Event()
+        self._begun = threading.Event()
+        self._run: RunOfJob | None = None
+        self._ending: RunOfJob | None = None
+        self._model: str | None = None
+        self._runtime: Any = None
+        self._heard = time.monotonic()
+        threading.Thread(target=self._beat, name="tiomagic-beat", daemon=True).start()
+
+    def describe(self) -> dict[str, Any]:
+        """Return where it is."""
+        return {
+            "node": ray.get_runtime_context().get_node_id(),
+            "host": socket.gethostname(),
+            "pid": os.getpid(),
+            "tiomagic": __version__,
+        }
+
+    def live(self) -> None:
+        """Return when it leaves. Its death ends this call, too, which is how that is noticed."""
+        self._leaving.wait()
+
+    def run(self, task: dict[str, Any], attempt: str) -> None:
+        """Begin a job.
+
+        Raises:
+            RuntimeError: when another one runs; the coordinator then finds out that it does.
+        """
+        if self._run is not None:
+            raise RuntimeError(f"worker {self._name} runs job {self._run.job_id}")
+        self._run = RunOfJob(task["job"]["job_id"], attempt)
+        threading.Thread(target=self._work, args=(task, self._run), daemon=True).start()
+        self._begun.set()
+
+    def leave(self) -> None:
+        """End this worker: its GPU is wanted by others, or it had nothing to do for long."""
+        if self._run is None and self._ending is None:
+            self._leaving.set()
+            ray.actor.exit_actor()
+
+    def _work(self, task: dict[str, Any], run: RunOfJob) -> None:
+        handler = run.listen()
+        try:
+            with tempfile.TemporaryDirectory(prefix="tiomagic-") as name:
+                outcome = self._make(task, run, Path(name) / "video.mp4")
+                if outcome["status"] == "completed":
+                    self._deliver(run, Path(name) / "video.mp4")
+        except GenerationCanceledError:
+            outcome = {"status": "canceled", "message": "canceled"}
+        except Exception as error:  # noqa: BLE001  Whatever it is, the job ends with it.
+            told = describe_error(error)
+            outcome = {"status": "failed", **told}
+            if isinstance(error, ImportError) and (error.name or "").startswith("tiomagic_"):
+                outcome["code"] = str(ErrorCode.NOT_INSTALLED_THERE)
+        finally:
+            logging.getLogger().removeHandler(handler)
+        outcome["logs"] = run.logs
+        # The coordinator gives the next job as soon as it has heard of this end.
+        self._ending, self._run = run, None
+        self._tell_end(run, outcome)
+        self._ending = None
+
+    def _make(self, task: dict[str, Any], run: RunOfJob, target: Path) -> dict[str, Any]:
+        from tiomagic_local.runtime.run import run_request  # noqa: PLC0415  Where the GPU is.
+
+        request = self._decode(task)
+        report: Report = run_request(
+            request,
+            runtime=self._find_runtime(),
+            target=target,
+            progress=run.take_progress,
+            cancel=run,
+            note=run.note,
+        )
+        self._model = request.card.name
+        return {
+            "status": "completed",
+            "message": report.message,
+            "sha256": hash_file(target),
+            "recipe": to_plain(report.video.recipe) if report.video else {},
+            "facts": {
+                **to_plain(report.facts),
+                "worker": self._name,
+                "worker_version": __version__,
+                "host": socket.gethostname(),
+                "ray": ray.__version__,
+            },
+        }
+
+    def _find_runtime(self) -> Any:
+        from tiomagic_local.options import LocalOptions  # noqa: PLC0415  Where the GPU is.
+        from tiomagic_local.runtime.pipeline_cache import Runtime  # noqa: PLC0415  The same.
+        from tiomagic_local.torch_env.devices import all_together  # noqa: PLC0415  The same.
+
+        if self._runtime is None:
+            folder = os.environ.get("TIOMAGIC_WEIGHTS_DIR")
+            self._runtime = Runtime(
+                LocalOptions(
+                    weights_dir=Path(folder) if folder else None,
+                    hf_token=os.environ.get("HF_TOKEN") or None,
+                    # Ray shows it the GPUs that it asked for, and no others.
+                    device=all_together() if self._placement.gpus else "cpu",
+                )
+            )
+        return self._runtime
+
+    def _decode(self, task: dict[str, Any]) -> Request:
+        job = decode_job(task["job"])
+        media = {}
+        for name, reference in task["media"].items():
+            digest = reference["sha256"]
+
+            def fetch(offset: int, digest: str = digest) -> bytes:
+                piece: bytes = self._ask(self._coordinator.read_input, digest, offset)
+                return piece
+
+            media[name] = decode_media(reference, find_input(digest, task["cluster"], fetch))
+        return Request(job=job, card=find_model(job.model, job.feature), media=media)
+
+    def _deliver(self, run: RunOfJob, video: Path) -> None:
+        """Send a finished video in pieces, each through Ray's object store."""
+        with video.open("rb") as file:
+            while True:
+                offset = file.tell()
+                piece = file.read(CHUNK_BYTES)
+                if not piece:
+                    return
+                method = self._coordinator.write_result
+                if not self._ask(method, run.job_id, run.attempt, offset, piece):
+                    raise GenerationCanceledError("this run of the job was given up")
+
+    def _tell_end(self, run: RunOfJob, outcome: dict[str, Any]) -> None:
+        try:
+            self._ask(self._coordinator.finish, self._name, run.job_id, run.attempt, outcome)
+        except Exception as error:  # noqa: BLE001  What cannot be told must not stay a running job.
+            failed = {"status": "failed", **describe_error(error), "logs": run.logs}
+            self._ask(self._coordinator.finish, self._name, run.job_id, run.attempt, failed)
+
+    def _ask(self, method: Any, *arguments: Any) -> Any:
+        """Call the coordinator, again while it cannot answer: it comes back by itself."""
+        deadline = time.monotonic() + TRANSFER_S
+        while True:
+            try:
+                return ray.get(method.remote(*arguments), timeout=TRANSFER_S)
+            except (ray.exceptions.RayActorError, ray.exceptions.GetTimeoutError):
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(BEAT_S)
+
+    def _beat(self) -> None:
+        """Say to the coordinator that this worker lives, and do what it answers."""
+        while not self._leaving.is_set():
+            run = self._run or self._ending
+            said = {
+                "name": self._name,
+                "placement": self._placement.to_list(),
+                "model": self._model,
+                "job_id": run and run.job_id,
+                "attempt": run and run.attempt,
+                "progress": run and run.progress,
+                "logs": run.logs if run else "",
+            }
+            try:
+                answer = ray.get(self._coordinator.hello.remote(said), timeout=ANSWER_S)
+            except (ray.exceptions.RayError, OSError):
+                self._end_alone()
+                time.sleep(BEAT_S)
+                continue
+            self._heard = time.monotonic()
+            if answer["cancel"] and run is not None:
+                run.is_canceled = True
+            self._begun.wait(BEAT_S if run is not None else IDLE_BEAT_S)
+            self._begun.clear()
+
+    def _end_alone(self) -> None:
+        """End this process if it has heard nothing for long: its job may begin elsewhere."""
+        if time.monotonic() - self._heard > LEASH_S:
+            sys.stderr.write("tiomagic: no word of the coordinator; this worker ends\n")
+            # At once, whatever its engine is doing.
+            os._exit(EXIT_ALONE)
+
+
+class RunOfJob:
+    """One run of a job: the cancel token, the newest progress, and the log.
+
+    Args:
+        job_id: The job.
+        attempt: The coordinator's name for this run.
+    """
+
+    def __init__(self, job_id: str, attempt: str) -> None:
+        self.job_id = job_id
+        self.attempt = attempt
+        self.is_canceled = False
+        self.progress: dict[str, Any] | None = None
+        self.logs = ""
+
+    def take_progress(self, progress: Progress) -> None:
+        """Take one event of the engine."""
+        self.progress = progress.to_dict()
+
+    def note(self, text: str) -> None:
+        """Take a line for the log."""
+        line = f"{time.strftime('%H:%M:%S')} {text}\n"
+        self.logs = (self.logs + line)[-MAX_LOG_CHARS:]
+
+    def raise_if_canceled(self) -> None:
+        """End the run if it was asked to stop.
+
+        Raises:
+            GenerationCanceledError: when it was.
+        """
+        if self.is_canceled:
+            raise GenerationCanceledError("canceled")
+
+    def listen(self) -> logging.Handler:
+        """Have what is logged from now on in the log, too; return what ends that."""
+        handler = LogListener(self.note)
+        logging.getLogger().addHandler(handler)
+        return handler
+
+
+class LogListener(logging.Handler):
+    """Passes what is logged on as lines.
+
+    Args:
+        note: Takes a line.
+    """
+
+    def __init__(self, note: Callable[[str], None]) -> None:
+        super().__init__(logging.INFO)
+        self._note = note
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Pass one record on."""
+        self._note(f"{record.levelname.lower()} {record.getMessage()}")

@@ -1,0 +1,93 @@
+"""The workers that the coordinator knows, and which one a job gets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from tiomagic_ray.placement import Placement
+
+
+@dataclass(kw_only=True)
+class KnownWorker:
+    """A worker, or one that Ray was asked for."""
+
+    name: str
+    handle: Any
+    placement: Placement
+    is_alive: bool = False
+    """False while Ray looks for a place."""
+    node: str | None = None
+    host: str = ""
+    model: str | None = None
+    """The model that it has loaded."""
+    job_id: str | None = None
+    """The job that it was given."""
+    idle_since: float = 0.0
+    idle_s: float = 300.0
+    is_leaving: bool = False
+
+    @property
+    def is_free(self) -> bool:
+        """True when it can be given a job."""
+        return self.is_alive and self.job_id is None and not self.is_leaving
+
+
+class WorkerTable:
+    """The workers by name."""
+
+    def __init__(self) -> None:
+        self._workers: dict[str, KnownWorker] = {}
+
+    def __iter__(self) -> Iterator[KnownWorker]:
+        return iter(list(self._workers.values()))
+
+    def __len__(self) -> int:
+        return len(self._workers)
+
+    def add(self, worker: KnownWorker) -> None:
+        """Take a worker."""
+        self._workers[worker.name] = worker
+
+    def find(self, name: str | None) -> KnownWorker | None:
+        """Return a worker by its name."""
+        return None if name is None else self._workers.get(name)
+
+    def remove(self, name: str) -> KnownWorker | None:
+        """Forget a worker."""
+        return self._workers.pop(name, None)
+
+    def choose(self, placement: Placement, model: str, *, any_model: bool) -> KnownWorker | None:
+        """Return a free worker for a job: one that has the model loaded, else one that has none.
+
+        Args:
+            placement: What the job asks for.
+            model: The job's model.
+            any_model: True to take one with another model, which it then drops.
+        """
+        free = [w for w in self if w.is_free and w.placement == placement]
+        free.sort(key=lambda worker: worker.idle_since)
+        for wanted in (model, None):
+            for worker in free:
+                if worker.model == wanted:
+                    return worker
+        return free[0] if free and any_model else None
+
+    def pending(self, placement: Placement) -> list[KnownWorker]:
+        """Return those that Ray has found no place for yet."""
+        return [w for w in self if not w.is_alive and w.placement == placement]
+
+    def idle_too_long(self, now: float) -> list[KnownWorker]:
+        """Return the free ones whose time is up."""
+        return [w for w in self if w.is_free and now - w.idle_since > w.idle_s]
+
+    def surplus(self, waiting: Iterable[Placement]) -> list[KnownWorker]:
+        """Return the pending ones that no waiting job needs any more."""
+        wanted = list(waiting)
+        placements = {worker.placement for worker in self}
+        return [
+            worker
+            for placement in placements
+            for worker in self.pending(placement)[wanted.count(placement) :]
+        ]

@@ -1,0 +1,6 @@
+"""The caller's side of the connection to a cluster. Imports no Ray.
+
+``connection_errors``  Says what is wrong when a cluster cannot be connected to.
+``connection``         The process beside this one that is Ray's driver, and requests to it.
+``spool``              Sends inputs and fetches finished videos, in pieces.
+"""

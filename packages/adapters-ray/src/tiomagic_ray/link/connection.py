@@ -1,0 +1,247 @@
+"""The process beside this one that is Ray's driver, and requests to it.
+
+It is started at the first request, and again when it has ended: Ray ends a driver that has lost its
+cluster for a minute. Only it has the token, in its environment.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import itertools
+import os
+import socket
+import subprocess
+import threading
+import weakref
+from collections import deque
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as NoAnswer
+from multiprocessing import Pipe
+from multiprocessing.connection import Connection
+from typing import IO, Any, Final
+
+from tiomagic_domain import errors
+from tiomagic_domain.codes import ErrorCode
+from tiomagic_domain.errors import APIError, TioMagicError
+from tiomagic_domain.interpreter import import_path, module_command, safe_environment
+from tiomagic_ray.link.connection_errors import REFUSED_TOKEN, explain, no_cluster
+from tiomagic_ray.options import RayOptions
+
+MODULE: Final = "tiomagic_ray.cluster.driver"
+CONNECT_S: Final = 60.0
+"""Ray itself gives up after 20 to 30 s."""
+REQUEST_S: Final = 45.0
+"""A little more than the driver itself waits for an answer, twice."""
+REACH_S: Final = 5.0
+"""How long the address may take to accept a connection."""
+KEPT_LINES: Final = 40
+
+
+class ClusterConnection:
+    """A connection to a cluster. Thread-safe.
+
+    Args:
+        options: With the address and the token.
+        request_s: How long a request may take.
+    """
+
+    def __init__(self, options: RayOptions, *, request_s: float = REQUEST_S) -> None:
+        self._options = options
+        self._request_s = request_s
+        self._lock = threading.Lock()
+        self._driver: DriverProcess | None = None
+
+    def ask(self, name: str, *arguments: Any, **named: Any) -> Any:
+        """Return the driver's answer; connects first if there is no connection.
+
+        Raises:
+            AuthenticationError, ConfigurationError: when it cannot be connected to, see the codes.
+            APIError: retryable, when the cluster cannot be reached.
+            TioMagicError: as the cluster raised it.
+        """
+        driver = self._connected()
+        try:
+            return driver.ask(self._request_s, name, *arguments, **named)
+        except DriverGoneError:
+            raise _unreachable("Ray's driver ended: the cluster was lost") from None
+        except NoAnswer:
+            raise _unreachable(f"no answer within {self._request_s:g} s") from None
+
+    def coordinator(self, method: str, *arguments: Any, **named: Any) -> Any:
+        """Return the answer of the cluster's coordinator; see `ask`."""
+        return self.ask("coordinator", method, *arguments, **named)
+
+    def close(self) -> None:
+        """End the driver, if there is one."""
+        with self._lock:
+            if self._driver is not None:
+                self._driver.close()
+                self._driver = None
+
+    def _connected(self) -> DriverProcess:
+        with self._lock:
+            if self._driver is None or not self._driver.is_alive:
+                self._driver = None
+                self._driver = self._connect()
+            return self._driver
+
+    def _connect(self) -> DriverProcess:
+        options = self._options
+        options.check()
+        if options.endpoint is not None:
+            _reach(options.address, options.endpoint)
+        driver = DriverProcess(options.token)
+        try:
+            driver.ask(CONNECT_S, "connect", options.address)
+        except (DriverGoneError, NoAnswer) as error:
+            driver.close()
+            reason = str(error) or f"no answer within {CONNECT_S:g} s"
+            raise explain(options.address, reason, driver.printed) from None
+        except TioMagicError as error:
+            driver.close()
+            raise explain(options.address, error.message, driver.printed) from None
+        return driver
+
+
+class DriverGoneError(Exception):
+    """The driver has ended."""
+
+
+class DriverProcess:
+    """A driver's process, and the pipe to it.
+
+    Args:
+        token: The cluster's token, for its environment.
+    """
+
+    def __init__(self, token: str | None) -> None:
+        self._pipe, theirs = Pipe()
+        environment = safe_environment(os.environ, path=import_path())
+        if token is not None:
+            environment |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": token}
+        # The address comes by the pipe: Ray would take this one for every "auto".
+        environment["RAY_DISABLE_IMPORT_WARNING"] = "1"
+        self._process = subprocess.Popen(  # noqa: S603  Our own module.
+            module_command(MODULE, str(theirs.fileno())),
+            pass_fds=[theirs.fileno()],
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            # Ctrl-C at the terminal is for the caller: a check that is under way may end.
+            start_new_session=True,
+        )
+        theirs.close()
+        self._numbers = itertools.count()
+        self._waiting: dict[int, Future[Any]] = {}
+        self._sending = threading.Lock()
+        self._lines: deque[str] = deque(maxlen=KEPT_LINES)
+        _open.add(self)
+        assert self._process.stderr is not None, "it was asked for"
+        threading.Thread(target=self._read_lines, args=(self._process.stderr,), daemon=True).start()
+        threading.Thread(target=self._read_answers, args=(self._pipe,), daemon=True).start()
+
+    @property
+    def is_alive(self) -> bool:
+        """True while it answers."""
+        return self._process.poll() is None and not self._pipe.closed
+
+    @property
+    def printed(self) -> str:
+        """The last lines that it has printed."""
+        return "\n".join(self._lines)
+
+    def ask(self, within_s: float, name: str, *arguments: Any, **named: Any) -> Any:
+        """Return the answer to a request.
+
+        Raises:
+            DriverGoneError: when the driver ended.
+            TimeoutError: when it did not answer in time.
+            TioMagicError: as it was raised on the other side.
+        """
+        number, future = next(self._numbers), Future[Any]()
+        self._waiting[number] = future
+        try:
+            try:
+                with self._sending:
+                    self._pipe.send((number, name, arguments, named))
+            except (OSError, ValueError):
+                raise DriverGoneError("the driver has ended") from None
+            is_fine, said = future.result(within_s)
+        finally:
+            self._waiting.pop(number, None)
+        if not is_fine:
+            raise _rebuild(said)
+        return said
+
+    def close(self) -> None:
+        """End it."""
+        _open.discard(self)
+        with contextlib.suppress(OSError):
+            self._pipe.close()
+        with contextlib.suppress(ProcessLookupError):
+            self._process.kill()
+        self._process.wait()
+
+    def _read_answers(self, pipe: Connection) -> None:
+        while True:
+            try:
+                number, is_fine, said = pipe.recv()
+            except (EOFError, OSError, TypeError):
+                break
+            future = self._waiting.get(number)
+            if future is not None and not future.done():
+                future.set_result((is_fine, said))
+        self._fail_all("the driver has ended")
+
+    def _read_lines(self, stream: IO[bytes]) -> None:
+        for line in stream:
+            text = line.decode(errors="replace").rstrip()
+            self._lines.append(text)
+            if REFUSED_TOKEN.search(text):
+                # Ray tries again for 20 s, with the same token.
+                self._fail_all("the token is refused")
+        stream.close()
+
+    def _fail_all(self, reason: str) -> None:
+        for future in list(self._waiting.values()):
+            if not future.done():
+                future.set_exception(DriverGoneError(reason))
+
+
+_open: weakref.WeakSet[DriverProcess] = weakref.WeakSet()
+
+
+@atexit.register
+def _close_all() -> None:
+    for driver in list(_open):
+        driver.close()
+
+
+def _reach(address: str, endpoint: tuple[str, int]) -> None:
+    """Raise if nothing listens at the address: Ray itself takes half a minute to see that."""
+    try:
+        socket.create_connection(endpoint, REACH_S).close()
+    except OSError as error:
+        raise no_cluster(address, error.strerror or str(error)) from error
+
+
+def _rebuild(said: dict[str, Any]) -> TioMagicError:
+    """Return the error that was raised on the other side."""
+    kind = getattr(errors, str(said["kind"]), None)
+    known = {"details": said["details"], "code": said["code"]}
+    if isinstance(kind, type) and issubclass(kind, APIError):
+        return kind(said["message"], **known, retryable=bool(said["retryable"]))
+    if isinstance(kind, type) and issubclass(kind, TioMagicError):
+        return kind(said["message"], **known)
+    return TioMagicError(said["message"], **known)
+
+
+def _unreachable(reason: str) -> APIError:
+    return APIError(
+        f"the Ray cluster cannot be reached ({reason}). Nothing is lost: jobs go on, and the next "
+        "check asks again",
+        code=ErrorCode.UNREACHABLE,
+        retryable=True,
+    )

@@ -1,0 +1,82 @@
+"""Sends inputs and fetches finished videos, in pieces; keeps a video until it is saved."""
+
+from __future__ import annotations
+
+import hashlib
+import uuid
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from tiomagic_domain.codes import ErrorCode
+from tiomagic_domain.errors import APIError, ProcessingError
+from tiomagic_domain.files.owner_only import make_private
+from tiomagic_domain.files.replacing import replacing
+from tiomagic_domain.jobs.job import Job
+from tiomagic_domain.media import Media, VideoFile
+from tiomagic_ray.constants import CHUNK_BYTES
+from tiomagic_ray.link.connection import ClusterConnection
+
+
+def send_inputs(connection: ClusterConnection, inputs: Iterable[Media]) -> None:
+    """Send those inputs that the cluster does not have, each once."""
+    files = {media.sha256: media for media in inputs}
+    missing = connection.coordinator("find_missing", sorted(files)) if files else []
+    for digest in missing:
+        data, upload = files[digest].read_bytes(), uuid.uuid4().hex
+        for offset in range(0, max(len(data), 1), CHUNK_BYTES):
+            piece = data[offset : offset + CHUNK_BYTES]
+            ends = offset + CHUNK_BYTES >= len(data)
+            connection.coordinator("write_input", digest, upload, offset, piece, ends=ends)
+
+
+class FetchedVideos:
+    """A folder of finished videos, until the output store has taken them.
+
+    Args:
+        folder: Created with the first video.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def take(
+        self, job: Job, outcome: Mapping[str, Any], connection: ClusterConnection
+    ) -> VideoFile:
+        """Return a job's video, fetched unless it is here; whole or not at all.
+
+        Raises:
+            APIError: retryable, when it did not arrive whole.
+            ProcessingError: when it cannot be written.
+        """
+        target = self._folder / f"ray-{job.job_id}.mp4"
+        if not target.exists():
+            self._fetch(target, job, outcome["sha256"], connection)
+        return VideoFile(path=target, recipe=outcome["recipe"])
+
+    def _fetch(self, target: Path, job: Job, sha256: str, connection: ClusterConnection) -> None:
+        digest = hashlib.sha256()
+        try:
+            make_private(self._folder)
+            with replacing(target, durable=False) as part:
+                part.touch(mode=0o600)
+                with part.open("wb") as file:
+                    while True:
+                        args = (job.job_id, file.tell())
+                        piece = connection.coordinator("read_result", *args)
+                        if not piece:
+                            break
+                        file.write(piece)
+                        digest.update(piece)
+                if digest.hexdigest() != sha256:
+                    raise APIError(
+                        f"the video of job {job.job_id} arrived damaged; the next check fetches it "
+                        "again",
+                        code=ErrorCode.DAMAGED,
+                        retryable=True,
+                    )
+        except OSError as error:
+            raise ProcessingError(
+                f"the video of job {job.job_id} is finished but could not be written to "
+                f"{self._folder}: {error.strerror}; the next check fetches it again"
+            ) from error

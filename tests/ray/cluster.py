@@ -1,0 +1,169 @@
+"""A real Ray cluster on loopback, started and ended by the tests, by its own process ids.
+
+Never ``ray stop``: that ends every Ray of the machine.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+
+PATIENCE_S = 240.0
+"""Ray's head takes 13 to 30 s on an idle machine, and minutes on a busy one."""
+
+HEAD_STARTS = 3
+STARTED = "Ray runtime started"
+
+
+def free_port() -> int:
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return int(found.getsockname()[1])
+
+
+class RayCluster:
+    """One head, and more nodes on demand, with small shares of this machine.
+
+    Attributes:
+        folder: Short, for Ray puts Unix sockets into it.
+        state: The coordinator's folder, which outlives heads.
+        token: The cluster's.
+    """
+
+    def __init__(self, *, cpus: int = 2, gpus: int = 0) -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix="tmray"))
+        self.state = self.folder / "state"
+        self.token = secrets.token_hex(24)
+        self.port, self.client_port = free_port(), free_port()
+        self.cpus, self.gpus = cpus, gpus
+        self.started: list[subprocess.Popen[bytes]] = []
+
+    @property
+    def address(self) -> str:
+        """For drivers on this machine."""
+        return f"127.0.0.1:{self.port}"
+
+    @property
+    def client_address(self) -> str:
+        """For drivers elsewhere."""
+        return f"ray://127.0.0.1:{self.client_port}"
+
+    def start_head(self, *more: str) -> subprocess.Popen[bytes]:
+        """Start a head, and wait until it has said that it runs.
+
+        A raylet waits 15 s for its agents and no longer, which are more on a busy machine.
+        """
+        for _ in range(HEAD_STARTS - 1):
+            with contextlib.suppress(RuntimeError):
+                return self._start_head(*more)
+            self.kill_all()
+        return self._start_head(*more)
+
+    def _start_head(self, *more: str) -> subprocess.Popen[bytes]:
+        ports = ["--port", str(self.port), "--ray-client-server-port", str(self.client_port)]
+        head = self._start(["--head", *ports, "--include-dashboard=false", *more], self.cpus)
+        log = self.folder / f"node-{len(self.started) - 1}.log"
+        self._wait(lambda: STARTED in log.read_text("utf-8") and _listens(self.client_port), head)
+        return head
+
+    def start_node(self, *more: str, cpus: int = 1) -> subprocess.Popen[bytes]:
+        """Start one more node."""
+        return self._start(["--address", self.address, *more], cpus)
+
+    def _start(self, arguments: list[str], cpus: int) -> subprocess.Popen[bytes]:
+        command = [sys.executable, "-m", "ray.scripts.scripts", "start", "--block", *arguments]
+        command += ["--num-cpus", str(cpus), "--num-gpus", str(self.gpus)]
+        command += ["--object-store-memory", str(200 * 10**6), "--memory", str(4 * 10**9)]
+        command += ["--node-ip-address", "127.0.0.1", "--disable-usage-stats"]
+        command += ["--min-worker-port", "0", "--max-worker-port", "0"]
+        for agent in ("metrics-export", "dashboard-agent-listen", "dashboard-agent-grpc"):
+            command += [f"--{agent}-port", str(free_port())]
+        command += ["--runtime-env-agent-port", str(free_port())]
+        if "--head" in arguments:
+            command += ["--temp-dir", str(self.folder)]
+        environment = {
+            **os.environ,
+            "RAY_AUTH_MODE": "token",
+            "RAY_AUTH_TOKEN": self.token,
+            "RAY_USAGE_STATS_ENABLED": "0",
+            "RAY_enable_metrics_collection": "0",
+            "RAY_agent_register_timeout_ms": "300000",
+            "RAY_raylet_start_wait_time_s": "300",
+            "RAY_worker_register_timeout_seconds": "300",
+            "TIOMAGIC_RAY_FOLDER": str(self.state),
+            "OMP_NUM_THREADS": "1",
+        }
+        log = (self.folder / f"node-{len(self.started)}.log").open("wb")
+        process = subprocess.Popen(
+            command,
+            env=environment,
+            cwd=self.folder,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+        log.close()
+        self.started.append(process)
+        return process
+
+    def _wait(self, is_there, process) -> None:
+        deadline = time.monotonic() + PATIENCE_S
+        while not is_there():
+            if process.poll() is not None or time.monotonic() > deadline:
+                logs = "".join(p.read_text("utf-8") for p in sorted(self.folder.glob("node-*.log")))
+                raise RuntimeError(f"the head did not come: {logs[-3000:]}")
+            time.sleep(0.1)
+
+    def processes(self) -> Iterator[psutil.Process]:
+        """Give every process of the cluster: children of what was started, and their orphans."""
+        mark = str(self.folder)
+        for process in psutil.process_iter():
+            with contextlib.suppress(psutil.Error):
+                if process.pid != os.getpid() and (
+                    process.environ().get("TIOMAGIC_RAY_FOLDER") == str(self.state)
+                    or mark in " ".join(process.cmdline())
+                ):
+                    yield process
+
+    def find(self, word: str) -> list[psutil.Process]:
+        """Return the processes with a word in their command line, such as ``Worker``."""
+        found = []
+        for process in self.processes():
+            with contextlib.suppress(psutil.Error):
+                if word in " ".join(process.cmdline()):
+                    found.append(process)
+        return found
+
+    def kill_all(self) -> None:
+        """End every process of the cluster at once, as a power cut does."""
+        gone = list(self.processes())
+        for process in gone:
+            with contextlib.suppress(psutil.Error):
+                process.send_signal(signal.SIGKILL)
+        psutil.wait_procs(gone, timeout=30)
+        for started in self.started:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                started.wait(30)
+
+    def close(self) -> None:
+        """End the cluster and remove its folder."""
+        self.kill_all()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def _listens(port: int) -> bool:
+    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+        return True
+    return False
