@@ -51,6 +51,8 @@ LANES_OF_PATHS: dict[str, set[str]] = {
     "tests/modal/test_provider.py": {"server"},
     "tests/modal/test_servicer.py": {"server"},
     "tests/modal/test_story.py": {"server"},
+    "tests/ray": {"torch", "server", "slow"},
+    "tests/ray/test_light.py": set(),
     "tests/server": {"server"},
     "tests/server/test_doodle.py": {"torch", "server", "slow"},
     "tests/storage/test_machine.py": {"slow"},

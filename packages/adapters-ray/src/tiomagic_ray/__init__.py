@@ -1,6 +1,8 @@
 """The engines of tiomagic on the machines of a Ray cluster.
 
+``cluster``    What runs in processes of Ray: the coordinator, the workers, the driver.
 ``constants``  Names shared by the caller and the cluster.
+``link``       The caller's side of the connection to a cluster.
 ``options``    Settings of the Ray provider: the cluster's address, its token, the GPU.
 ``placement``  What a job needs of the cluster: GPUs of a kind, or CPUs.
 ``plugin``     The provider ``ray`` before it is built: its settings, what it can run.

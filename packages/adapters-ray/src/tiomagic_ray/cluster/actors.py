@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any, Final
 
 import ray
-
 from tiomagic_ray.constants import COORDINATOR_NAME, NAMESPACE
 from tiomagic_ray.placement import Placement
 
@@ -34,9 +33,9 @@ def find_coordinator() -> Any:
 
 def start_worker(name: str, placement: Placement) -> Any:
     """Ask Ray for a new worker; it comes when there is a place for it."""
-    from tiomagic_ray.cluster.worker import Worker  # noqa: PLC0415  Only where workers are made.
+    from tiomagic_ray.cluster.worker import ClusterWorker  # noqa: PLC0415  Only where workers are made.
 
-    made = ray.remote(Worker).options(
+    made = ray.remote(ClusterWorker).options(
         name=name,
         namespace=NAMESPACE,
         lifetime="detached",

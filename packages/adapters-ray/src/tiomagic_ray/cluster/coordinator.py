@@ -20,9 +20,9 @@ from collections.abc import Coroutine
 from pathlib import Path
 from typing import Any, Final
 
-import ray
 import ray.exceptions
 
+import ray
 from tiomagic_domain import __version__
 from tiomagic_domain.codes import ErrorCode
 from tiomagic_ray.cluster.actors import start_worker

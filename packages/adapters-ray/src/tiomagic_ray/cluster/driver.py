@@ -17,9 +17,9 @@ from concurrent.futures import ThreadPoolExecutor
 from multiprocessing.connection import Connection
 from typing import Any, Final
 
-import ray
 import ray.exceptions
 
+import ray
 from tiomagic_domain.codes import ErrorCode
 from tiomagic_domain.errors import APIError, TioMagicError
 from tiomagic_domain.requests.wire import describe_error

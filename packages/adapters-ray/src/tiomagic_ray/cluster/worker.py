@@ -17,9 +17,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
-import ray
 import ray.exceptions
 
+import ray
 from tiomagic_domain import __version__
 from tiomagic_domain.catalogue import find_model
 from tiomagic_domain.codes import ErrorCode
@@ -43,7 +43,7 @@ EXIT_ALONE: Final = 71
 MAX_LOG_CHARS: Final = 60_000
 
 
-class Worker:
+class ClusterWorker:
     """Runs jobs of the cluster.
 
     Args:

@@ -1,0 +1,126 @@
+"""What can be said without a cluster: settings, places, and what Ray's own errors mean."""
+
+import pytest
+
+from tiomagic_domain.errors import APIError, AuthenticationError, ConfigurationError
+from tiomagic_ray.cluster.job_records import JobRecord, JobRecords
+from tiomagic_ray.cluster.worker_table import KnownWorker, WorkerTable
+from tiomagic_ray.link.connection import ClusterConnection
+from tiomagic_ray.link.connection_errors import explain
+from tiomagic_ray.options import RayOptions
+from tiomagic_ray.placement import Placement
+
+H100 = {"GPU": 2.0, "CPU": 8.0, "accelerator_type:H100": 1.0}
+PLAIN = {"CPU": 8.0}
+
+
+@pytest.mark.parametrize("address", ["auto", "ray://head:10001", "10.0.0.1:6379", "[::1]:6379"])
+def test_an_address_is_taken(address):
+    RayOptions(address=address).check()
+
+
+@pytest.mark.parametrize("address", ["http://head:8265", "head", "ray://head", "head:0", "local"])
+def test_no_address_is_refused_with_one_that_works(address):
+    with pytest.raises(ConfigurationError, match=r"ray://"):
+        RayOptions(address=address).check()
+
+
+def test_the_token_is_in_no_repr():
+    assert "MARK" not in repr(RayOptions(token="MARK"))
+
+
+def test_nothing_listens():
+    """Known in a moment, where Ray itself takes half a minute."""
+    connection = ClusterConnection(RayOptions(address="127.0.0.1:9"))
+    with pytest.raises(APIError, match="no Ray cluster answers") as caught:
+        connection.ask("nodes")
+    assert caught.value.code == "no_cluster"
+    assert caught.value.retryable
+
+
+def test_other_versions_are_named():
+    """The text is Ray's own, of 2.60."""
+    said = (
+        "RuntimeError: Version mismatch: The cluster was started with:\n    Ray: 2.50.0\n"
+        "    Python: 3.12.1\nThis process on node 10.0.0.2 was started with:\n    Ray: 2.60.0\n"
+        "    Python: 3.11.7\n"
+    )
+    error = explain("10.0.0.1:6379", said, "")
+    assert isinstance(error, ConfigurationError)
+    assert error.code == "cluster_versions"
+    assert "Ray 2.50.0 and Python 3.12.1" in error.message
+    assert "Ray 2.60.0 and Python 3.11.7" in error.message
+
+
+def test_a_missing_token_is_not_a_refused_one():
+    missing = explain("a:1", "AuthenticationError: no authentication token was found", "")
+    refused = explain("a:1", "ConnectionError: Failed to connect", "W InvalidAuthToken: incorrect")
+    assert isinstance(missing, AuthenticationError)
+    assert isinstance(refused, AuthenticationError)
+    assert "there is none" in missing.message
+    assert "refuses" in refused.message
+
+
+def test_a_small_model_takes_a_cpu_where_there_is_no_gpu():
+    wanted = RayOptions().place(needs_gpu=False)
+    assert wanted.settle([PLAIN]).gpus == 0
+    assert wanted.settle([PLAIN, H100]).gpus == 1
+    assert RayOptions(device="cpu").place(needs_gpu=True).settle([H100]).gpus == 0
+
+
+@pytest.mark.parametrize(
+    ("options", "nodes"),
+    [
+        (RayOptions(), [PLAIN]),
+        (RayOptions(gpu="A100"), [PLAIN, H100]),
+        (RayOptions(gpu="H100:4"), [H100, H100]),
+    ],
+)
+def test_no_such_gpu(options, nodes):
+    """Several GPUs of one job are on one machine."""
+    with pytest.raises(ConfigurationError) as caught:
+        options.place(needs_gpu=True).settle(nodes)
+    assert caught.value.code == "no_such_gpu"
+
+
+def test_ray_is_asked_for_the_kind_of_gpu():
+    placement = RayOptions(gpu="H100:2").place(needs_gpu=True).settle([H100])
+    asked = placement.actor_options()
+    assert (asked["num_gpus"], asked["accelerator_type"]) == (2, "H100")
+    assert Placement(*placement.to_list()) == Placement(gpus=2, kind="H100")
+
+
+def worker(name, **known):
+    return KnownWorker(name=name, handle=None, placement=Placement(), is_alive=True, **known)
+
+
+def test_a_worker_with_the_model_is_preferred():
+    table = WorkerTable()
+    for each in (worker("a", model="other"), worker("b"), worker("c", model="doodle")):
+        table.add(each)
+    chosen = []
+    for _ in range(3):
+        found = table.choose(Placement(), "doodle", any_model=False)
+        chosen.append(found and found.name)
+        if found is not None:
+            found.job_id = "j"
+    assert chosen == ["c", "b", None]
+    last = table.choose(Placement(), "doodle", any_model=True)
+    assert last is not None
+    assert last.name == "a"
+
+
+def test_records_outlive_the_coordinator(tmp_path):
+    records = JobRecords(tmp_path)
+    first = JobRecord(job_id="a-1", task={"job": {}}, placement=[0, None], idle_s=3.0, retry=2)
+    records.save(first)
+    again = JobRecords(tmp_path)
+    assert list(again.load()) == [first]
+    assert again.cluster == records.cluster
+
+
+def test_a_damaged_piece_is_noticed(tmp_path):
+    records = JobRecords(tmp_path)
+    with pytest.raises(Exception, match="damaged"):
+        records.write_input("0" * 64, "u", 0, b"other bytes", ends=True)
+    assert records.find_missing(["0" * 64]) == ["0" * 64]

@@ -1,0 +1,131 @@
+"""What a user sees of a cluster: videos, errors, a second driver, a cancel, and losses."""
+
+from __future__ import annotations
+
+import signal
+import time
+
+import pytest
+from tests.ray.cluster import PATIENCE_S
+
+from tiomagic import errors
+from tiomagic_ray.link.connection import ClusterConnection
+from tiomagic_ray.options import RayOptions
+
+FEW = {"num_inference_steps": 1, "guidance_scale": 1.0}
+LONG = {"num_inference_steps": 100}
+PROMPT = "a red circle moves right"
+
+
+def watch(tm, job, is_there):
+    """Check a job until something holds; return it."""
+    deadline = time.monotonic() + PATIENCE_S
+    while not is_there(job):
+        assert time.monotonic() < deadline, job.to_dict()
+        time.sleep(0.1)
+        job = tm.check_generation_status(job.job_id)
+    return job
+
+
+def is_making(job):
+    return job.progress is not None and job.progress.phase == "denoising"
+
+
+def is_over(job):
+    return job.status in {"completed", "failed", "canceled"}
+
+
+@pytest.fixture
+def picture(tmp_path):
+    from PIL import Image
+
+    path = tmp_path / "picture.png"
+    Image.new("RGB", (64, 64), "blue").save(path)
+    return str(path)
+
+
+def test_the_four_features(new_tm, picture, tmp_path):
+    """Each gives a video with the cluster's facts; the inputs of all travel once."""
+    tm = new_tm()
+    pictures = {"first_frame": picture, "last_frame": picture}
+    pose = {"image": picture, "pose_video": [picture] * 17}
+    jobs = [
+        tm.text_to_video("doodle", prompt=PROMPT, **FEW),
+        tm.image_to_video("doodle", prompt=PROMPT, image=picture, **FEW),
+        tm.interpolate("doodle", prompt=PROMPT, **pictures, **FEW),
+        tm.pose_guidance("doodle", prompt=PROMPT, **pose, **FEW),
+    ]
+    for job in (watch(tm, job, is_over) for job in jobs):
+        assert job.status == "completed", job.error
+        assert job.result().stat().st_size > 0
+        assert job.facts["worker"].startswith("worker-")
+        assert job.facts["ray"].startswith("2.60")
+    records = [path.read_text("utf-8") for path in tmp_path.rglob("*.json")]
+    assert records
+    assert not [text for text in records if tm.settings["ray_token"] in text]
+
+
+def test_a_second_driver_sees_and_cancels(new_tm):
+    """Another process with the same job store follows the job, and ends it at its next step."""
+    first, second = new_tm(), new_tm()
+    job = first.text_to_video("doodle", prompt=PROMPT, **LONG)
+    seen = watch(second, second.check_generation_status(job.job_id), is_making)
+    assert seen.status == "running"
+    second.cancel_job(job.job_id)
+    assert watch(first, first.check_generation_status(job.job_id), is_over).status == "canceled"
+
+
+def test_a_wrong_token(cluster):
+    """Said as such, and at once: Ray would say half a minute later that there is no cluster."""
+    connection = ClusterConnection(RayOptions(address=cluster.address, token="f" * 48))
+    with pytest.raises(errors.AuthenticationError, match="refuses the token") as caught:
+        connection.ask("nodes")
+    assert caught.value.code == "cluster_token"
+    assert "f" * 48 not in str(caught.value.to_dict())
+
+
+def test_a_gpu_that_the_cluster_lacks_stores_nothing(new_tm):
+    tm = new_tm(gpu="H100")
+    with pytest.raises(errors.ConfigurationError, match="no machine of the Ray cluster has"):
+        tm.text_to_video("doodle", prompt=PROMPT)
+    assert not list(tm.jobs())
+
+
+@pytest.mark.parametrize(("retry", "end"), [(0, "failed"), (1, "completed")])
+def test_a_worker_dies(new_tm, cluster, retry, end):
+    """Its job fails as lost, or is made again if it may be; once, and its worker is new."""
+    tm = new_tm()
+    job = tm.text_to_video("doodle", prompt=PROMPT, wait=False, retry=retry, num_inference_steps=30)
+    watch(tm, job, is_making)
+    for process in cluster.find("ray::ClusterWorker"):
+        process.send_signal(signal.SIGKILL)
+    job = watch(tm, job, is_over)
+    assert job.status == end, job.error
+    assert job.facts["workers_lost"] == 1
+    assert job.error_code == ("worker_lost" if retry == 0 else None)
+
+
+def test_the_coordinator_dies(new_tm, cluster):
+    """It comes back with its folder, and finds the run where it is: nothing is made again."""
+    tm = new_tm()
+    job = tm.text_to_video("doodle", prompt=PROMPT, num_inference_steps=30)
+    watch(tm, job, is_making)
+    (coordinator,) = cluster.find("ray::Coordinator")
+    coordinator.send_signal(signal.SIGKILL)
+    coordinator.wait(30)
+    job = watch(tm, job, is_over)
+    assert job.status == "completed", job.error
+    assert "workers_lost" not in job.facts
+
+
+def test_the_driver_dies(new_tm):
+    """A job goes on without the process that sent it, and the next request connects again."""
+    tm = new_tm()
+    job = tm.text_to_video("doodle", prompt=PROMPT, **FEW)
+    connection = tm.session.provider("ray").provider._connection
+    driver = connection._driver._process
+    driver.kill()
+    driver.wait()
+    job = watch(tm, job, is_over)
+    assert job.status == "completed", job.error
+    assert connection._driver._process.pid != driver.pid
