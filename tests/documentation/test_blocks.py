@@ -35,6 +35,7 @@ NOT_RUN = {
     "a server and its client; tests/examples starts it and asks the same",
     "installs packages; CI does it with uv sync",
     "asks a vendor for money; tests/hosted does, a server of its own",
+    "starts a cluster; tests/ray does, on loopback",
     "talks to Modal; tests/modal does, to a server of its own",
     "counts for minutes; tests/local/footprint compares cells",
     "needs a GPU",

@@ -1,6 +1,7 @@
 """The engines of tiomagic on the machines of a Ray cluster.
 
 ``cluster``    What runs in processes of Ray: the coordinator, the workers, the driver.
+``commands``   The commands of ``tiomagic ray``.
 ``constants``  Names shared by the caller and the cluster.
 ``link``       The caller's side of the connection to a cluster.
 ``options``    Settings of the Ray provider: the cluster's address, its token, the GPU.

@@ -8,12 +8,13 @@ Loads nothing heavy: every method imports what it needs.
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from types import MappingProxyType
 from typing import ClassVar
 
 from tiomagic_domain.catalogue import ModelCard, shipped_engines
 from tiomagic_domain.plugins import ProviderPlugin, ProviderSettings, Setting
+from tiomagic_domain.plugins.commands import Command
 from tiomagic_domain.plugins.settings import Section, parse_text
 from tiomagic_domain.ports.provider import Provider
 from tiomagic_domain.ports.rehearsal import Check, CheckOutcome
@@ -33,6 +34,8 @@ class RayPlugin(ProviderPlugin):
         }
     )
     shared_settings: ClassVar[frozenset[str]] = frozenset({"gpu", "device", "worker_idle_s"})
+
+    commands_help: ClassVar[str] = "Look at a Ray cluster, or start one on this machine to try it."
 
     def build(self, settings: ProviderSettings) -> Provider:
         """Return the provider; see the base."""
@@ -54,6 +57,12 @@ class RayPlugin(ProviderPlugin):
 
         message = f"Ray {version('ray')}; the cluster is {settings['address']!r}"
         yield Check(part="ray", outcome=CheckOutcome.OK, message=message)
+
+    def commands(self) -> Sequence[Command]:
+        """Return the commands of ``tiomagic ray``."""
+        from tiomagic_ray.commands import COMMANDS
+
+        return COMMANDS
 
 
 PLUGIN = RayPlugin()

@@ -39,7 +39,10 @@ PLUGIN_MODULES: Final = MappingProxyType(
 HOSTED_PROVIDERS: Final = frozenset({"fal", "openrouter", "runway", "luma"})
 """Those that have models of their own and run none of ours."""
 BUILT_IN_GROUPS: Final = MappingProxyType(
-    {"modal": "Set up the Modal side, look at it, stop paying for it."}
+    {
+        "modal": "Set up the Modal side, look at it, stop paying for it.",
+        "ray": "Look at a Ray cluster, or start one on this machine to try it.",
+    }
 )
 """Those that bring commands, with the line of help that their plug-ins give."""
 DEFAULT_PROVIDER: Final = "local"
