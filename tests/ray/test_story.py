@@ -44,7 +44,7 @@ def picture(tmp_path):
     return str(path)
 
 
-def test_the_four_features(new_tm, picture, tmp_path):
+def test_the_four_features(new_tm, cluster, picture, tmp_path):
     """Each gives a video with the cluster's facts; the inputs of all travel once."""
     tm = new_tm()
     pictures = {"first_frame": picture, "last_frame": picture}
@@ -62,7 +62,7 @@ def test_the_four_features(new_tm, picture, tmp_path):
         assert job.facts["ray"].startswith("2.60")
     records = [path.read_text("utf-8") for path in tmp_path.rglob("*.json")]
     assert records
-    assert not [text for text in records if tm.settings["ray_token"] in text]
+    assert not [text for text in records if cluster.token in text]
 
 
 def test_a_second_driver_sees_and_cancels(new_tm):
@@ -88,7 +88,7 @@ def test_a_gpu_that_the_cluster_lacks_stores_nothing(new_tm):
     tm = new_tm(gpu="H100")
     with pytest.raises(errors.ConfigurationError, match="no machine of the Ray cluster has"):
         tm.text_to_video("doodle", prompt=PROMPT)
-    assert not list(tm.jobs())
+    assert not tm.list_jobs()
 
 
 @pytest.mark.parametrize(("retry", "end"), [(0, "failed"), (1, "completed")])

@@ -35,7 +35,7 @@ class RayPlugin(ProviderPlugin):
     )
     shared_settings: ClassVar[frozenset[str]] = frozenset({"gpu", "device", "worker_idle_s"})
 
-    commands_help: ClassVar[str] = "Look at a Ray cluster, or start one on this machine to try it."
+    commands_help: ClassVar[str] = "Look at a Ray cluster, or start one to try it."
 
     def build(self, settings: ProviderSettings) -> Provider:
         """Return the provider; see the base."""

@@ -1,6 +1,6 @@
 """What runs in processes of Ray: nothing here is imported by the caller's own process.
 
-``actors``       Finds and makes the coordinator; the options of both kinds of actors.
+``actors``       Asks Ray for workers.
 ``coordinator``  The actor that has the cluster's jobs: gives each to a worker, keeps what is made.
 ``driver``       The process beside the caller that is Ray's driver.
 ``inputs``       The pictures and videos of jobs on a worker's node, each fetched once.

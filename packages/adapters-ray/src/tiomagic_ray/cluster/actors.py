@@ -1,34 +1,15 @@
-"""Finds and makes the coordinator; makes workers. Ray places both by its resources."""
+"""Asks Ray for workers; it places them by what they ask for."""
 
 from __future__ import annotations
 
 from typing import Any, Final
 
 import ray
-from tiomagic_ray.constants import COORDINATOR_NAME, NAMESPACE
+from tiomagic_ray.constants import NAMESPACE
 from tiomagic_ray.placement import Placement
 
-ON_THE_HEAD: Final = {"node:__internal_head__": 0.001}
-"""Ray's own resource of the head's node: the coordinator's folder is there."""
 CALLS_AT_ONCE: Final = 8
 """Threads of a worker: one waits for the end of its life, the others answer."""
-
-
-def find_coordinator() -> Any:
-    """Return the coordinator of the cluster, made if there is none. One at most: Ray sees to it."""
-    from tiomagic_ray.cluster.coordinator import Coordinator  # noqa: PLC0415  It makes workers.
-
-    made = ray.remote(Coordinator).options(
-        name=COORDINATOR_NAME,
-        namespace=NAMESPACE,
-        lifetime="detached",
-        get_if_exists=True,
-        # It comes back by itself, with what is in its folder.
-        max_restarts=-1,
-        num_cpus=0,
-        resources=ON_THE_HEAD,
-    )
-    return made.remote()
 
 
 def start_worker(name: str, placement: Placement) -> Any:

@@ -55,7 +55,6 @@ class Coordinator:
         self._workers = WorkerTable()
         self._tasks: set[asyncio.Task[None]] = set()
         self._ticking: asyncio.Task[None] | None = None
-        self._began = time.monotonic()
         self._swept = 0.0
         self._room: dict[str, float] = {}
 
@@ -220,8 +219,21 @@ class Coordinator:
 
     def _wake(self) -> None:
         """Begin the regular work, in the loop that serves the calls."""
+        if self._ticking is None:
+            self._adopt_all()
         if self._ticking is None or self._ticking.done():
             self._ticking = asyncio.create_task(self._tick())
+
+    def _adopt_all(self) -> None:
+        """Take over the workers that run what a coordinator before this one gave them."""
+        for record in self._jobs.values():
+            if record.state == RUNNING and record.task is not None:
+                known = {"name": record.worker, "placement": record.placement}
+                # ValueError: Ray knows no such actor any more.
+                with contextlib.suppress(ValueError):
+                    record.assigned_at = time.monotonic()
+                    model = record.task["job"]["model"]
+                    self._adopt({**known, "job_id": record.job_id, "model": model})
 
     async def _tick(self) -> None:
         while True:
@@ -323,12 +335,10 @@ class Coordinator:
 
     def _give_up_unclaimed(self, now: float) -> None:
         """Give up the runs that a coordinator before this one began, and no worker has."""
-        if now - self._began < LEASH_S + TICK_S:
-            return
-        for record in self._jobs.values():
-            if record.state == RUNNING and self._workers.find(record.worker) is None:
-                if record.assigned_at and now - record.assigned_at < LEASH_S * 3:
-                    continue  # Its worker has just gone, and `_follow` deals with that.
+        for record in list(self._jobs.values()):
+            is_away = record.state == RUNNING and self._workers.find(record.worker) is None
+            # If its worker has just gone, `_follow` deals with it.
+            if is_away and now - record.assigned_at > LEASH_S * 3:
                 self._lose(record, record.attempt)
 
     def _lose(self, record: JobRecord, attempt: str | None) -> None:

@@ -23,9 +23,11 @@ import ray
 from tiomagic_domain.codes import ErrorCode
 from tiomagic_domain.errors import APIError, TioMagicError
 from tiomagic_domain.requests.wire import describe_error
-from tiomagic_ray.cluster.actors import find_coordinator
-from tiomagic_ray.constants import NAMESPACE
+from tiomagic_ray.cluster.coordinator import Coordinator
+from tiomagic_ray.constants import COORDINATOR_NAME, NAMESPACE
 
+ON_THE_HEAD: Final = {"node:__internal_head__": 0.001}
+"""Ray's own resource of the head's node: the coordinator's folder is there."""
 REQUESTS_AT_ONCE: Final = 8
 ANSWER_S: Final = 20.0
 """How long the coordinator may take for an answer, its start included where it has to be made."""
@@ -85,6 +87,21 @@ class Driver:
             if self._coordinator is None:
                 self._coordinator = find_coordinator()
             return self._coordinator
+
+
+def find_coordinator() -> Any:
+    """Return the coordinator of the cluster, made if there is none. One at most: Ray sees to it."""
+    made = ray.remote(Coordinator).options(
+        name=COORDINATOR_NAME,
+        namespace=NAMESPACE,
+        lifetime="detached",
+        get_if_exists=True,
+        # It comes back by itself, with what is in its folder.
+        max_restarts=-1,
+        num_cpus=0,
+        resources=ON_THE_HEAD,
+    )
+    return made.remote()
 
 
 def _unanswered(reason: str) -> APIError:

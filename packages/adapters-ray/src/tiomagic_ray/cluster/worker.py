@@ -230,11 +230,31 @@ class ClusterWorker:
             self._begun.clear()
 
     def _end_alone(self) -> None:
-        """End this process if it has heard nothing for long: its job may begin elsewhere."""
+        """End this process if it is cut off for long: its job may begin elsewhere.
+
+        A coordinator that is started again is silent, too, but then Ray's head answers.
+        """
+        if _is_in_touch():
+            self._heard = time.monotonic()
         if time.monotonic() - self._heard > LEASH_S:
             sys.stderr.write("tiomagic: no word of the coordinator; this worker ends\n")
             # At once, whatever its engine is doing.
             os._exit(EXIT_ALONE)
+
+
+def _is_in_touch() -> bool:
+    """Say whether Ray's head answers, and has this node among those that are alive."""
+    found: list[bool] = []
+
+    def ask() -> None:
+        me = ray.get_runtime_context().get_node_id()
+        found.append(any(node["NodeID"] == me and node["Alive"] for node in ray.nodes()))
+
+    # In a thread of its own: without a head Ray's question does not come back.
+    asking = threading.Thread(target=ask, daemon=True)
+    asking.start()
+    asking.join(ANSWER_S)
+    return found == [True]
 
 
 class RunOfJob:

@@ -41,7 +41,7 @@ HOSTED_PROVIDERS: Final = frozenset({"fal", "openrouter", "runway", "luma"})
 BUILT_IN_GROUPS: Final = MappingProxyType(
     {
         "modal": "Set up the Modal side, look at it, stop paying for it.",
-        "ray": "Look at a Ray cluster, or start one on this machine to try it.",
+        "ray": "Look at a Ray cluster, or start one to try it.",
     }
 )
 """Those that bring commands, with the line of help that their plug-ins give."""
