@@ -114,7 +114,7 @@ def render_pages() -> dict[Path, str]:
     made[BENCHMARKS_PAGE] = benchmark_page.render_benchmarks(ROOT)
     made[COMMANDS_PAGE] = command_page.render_commands()
     made[MEMORY_PAGE] = memory_page.render_memory()
-    made |= call_module.render_modules(list_own_cards())
+    made |= call_module.render_modules(list_cards())
     poses = (ROOT / POSE_PAGE).read_text(encoding="utf-8")
     made[POSE_PAGE] = pose_table.render_pose_page(poses, list_cards())
     gpus = (ROOT / PARALLEL_PAGE).read_text(encoding="utf-8")

@@ -78,6 +78,10 @@ ModelName: TypeAlias = (
         "cogvideox1.5-5b-image-to-video",
         "doodle",
         "easyanimate-v5.1-12b-control",
+        "fal-h3-max",
+        "fal-kling-v3-motion-pro",
+        "fal-kling-v3-motion-standard",
+        "fal-wan-motion",
         "framepack-i2v-hy",
         "helios-base",
         "helios-distilled",
@@ -94,8 +98,24 @@ ModelName: TypeAlias = (
         "ltx-2.5",
         "ltx-video",
         "ltx-video-0.9.8-distilled",
+        "luma-ray-2",
+        "luma-ray-flash-2",
         "minimax-h3",
+        "openrouter-gen-4.5",
+        "openrouter-hailuo-3",
+        "openrouter-kling-v3.0-pro",
+        "openrouter-kling-v3.0-std",
+        "openrouter-seedance-2.0",
+        "openrouter-seedance-2.5",
+        "openrouter-veo-3.1",
+        "openrouter-veo-3.1-fast",
+        "openrouter-veo-3.1-lite",
+        "openrouter-wan-2.7",
+        "openrouter-wan-3.0",
         "pusa-v1",
+        "runway-act-two",
+        "runway-gen-4-turbo",
+        "runway-gen-4.5",
         "skyreels-v2-df-1.3b-540p",
         "skyreels-v2-df-14b-540p",
         "skyreels-v2-i2v-14b-540p",
@@ -126,6 +146,7 @@ TextToVideoModel: TypeAlias = (
         "cogvideox-5b",
         "cogvideox1.5-5b",
         "doodle",
+        "fal-h3-max",
         "helios-base",
         "helios-distilled",
         "helios-mid",
@@ -139,8 +160,22 @@ TextToVideoModel: TypeAlias = (
         "ltx-2.5",
         "ltx-video",
         "ltx-video-0.9.8-distilled",
+        "luma-ray-2",
+        "luma-ray-flash-2",
         "minimax-h3",
+        "openrouter-gen-4.5",
+        "openrouter-hailuo-3",
+        "openrouter-kling-v3.0-pro",
+        "openrouter-kling-v3.0-std",
+        "openrouter-seedance-2.0",
+        "openrouter-seedance-2.5",
+        "openrouter-veo-3.1",
+        "openrouter-veo-3.1-fast",
+        "openrouter-veo-3.1-lite",
+        "openrouter-wan-2.7",
+        "openrouter-wan-3.0",
         "pusa-v1",
+        "runway-gen-4.5",
         "skyreels-v2-df-1.3b-540p",
         "skyreels-v2-df-14b-540p",
         "skyreels-v2-t2v-14b-540p",
@@ -161,6 +196,7 @@ ImageToVideoModel: TypeAlias = (
         "cogvideox-5b-image-to-video",
         "cogvideox1.5-5b-image-to-video",
         "doodle",
+        "fal-h3-max",
         "framepack-i2v-hy",
         "helios-base",
         "helios-distilled",
@@ -173,8 +209,23 @@ ImageToVideoModel: TypeAlias = (
         "ltx-2.5",
         "ltx-video",
         "ltx-video-0.9.8-distilled",
+        "luma-ray-2",
+        "luma-ray-flash-2",
         "minimax-h3",
+        "openrouter-gen-4.5",
+        "openrouter-hailuo-3",
+        "openrouter-kling-v3.0-pro",
+        "openrouter-kling-v3.0-std",
+        "openrouter-seedance-2.0",
+        "openrouter-seedance-2.5",
+        "openrouter-veo-3.1",
+        "openrouter-veo-3.1-fast",
+        "openrouter-veo-3.1-lite",
+        "openrouter-wan-2.7",
+        "openrouter-wan-3.0",
         "pusa-v1",
+        "runway-gen-4-turbo",
+        "runway-gen-4.5",
         "skyreels-v2-df-1.3b-540p",
         "skyreels-v2-df-14b-540p",
         "skyreels-v2-i2v-14b-540p",
@@ -192,13 +243,25 @@ ImageToVideoModel: TypeAlias = (
 InterpolateModel: TypeAlias = (
     Literal[
         "doodle",
+        "fal-h3-max",
         "framepack-i2v-hy",
         "ltx-2",
         "ltx-2.3",
         "ltx-2.3-distilled",
         "ltx-2.5",
         "ltx-video-0.9.8-distilled",
+        "luma-ray-2",
+        "luma-ray-flash-2",
         "minimax-h3",
+        "openrouter-hailuo-3",
+        "openrouter-kling-v3.0-pro",
+        "openrouter-kling-v3.0-std",
+        "openrouter-seedance-2.0",
+        "openrouter-seedance-2.5",
+        "openrouter-veo-3.1",
+        "openrouter-veo-3.1-fast",
+        "openrouter-veo-3.1-lite",
+        "openrouter-wan-2.7",
         "pusa-v1",
         "skyreels-v2-df-1.3b-540p",
         "skyreels-v2-df-14b-540p",
@@ -215,9 +278,13 @@ PoseGuidanceModel: TypeAlias = (
         "cogvideox-fun-5b-pose",
         "doodle",
         "easyanimate-v5.1-12b-control",
+        "fal-kling-v3-motion-pro",
+        "fal-kling-v3-motion-standard",
+        "fal-wan-motion",
         "ltx-2",
         "ltx-2.3",
         "ltx-2.3-distilled",
+        "runway-act-two",
         "wan2.1-vace-1.3b",
         "wan2.1-vace-14b",
         "wan2.2-animate-14b",
@@ -297,6 +364,7 @@ class TextToVideoSettings(RunArguments, CommonSettings, total=False):
     )
     decode_timestep: float | None
     decode_noise_scale: float | None
+    sound: bool | None
     lora_alpha: float | None
 
 
@@ -338,6 +406,7 @@ class ImageToVideoSettings(RunArguments, CommonSettings, total=False):
     decode_timestep: float | None
     decode_noise_scale: float | None
     image_cond_noise_scale: float | None
+    sound: bool | None
     lora_alpha: float | None
     noise_multiplier: float | None
     cond_position: int | None
@@ -378,6 +447,7 @@ class InterpolateSettings(RunArguments, CommonSettings, total=False):
     decode_timestep: float | None
     decode_noise_scale: float | None
     image_cond_noise_scale: float | None
+    sound: bool | None
     lora_alpha: float | None
     noise_multiplier: float | None
     last_noise_multiplier: float | None
@@ -417,6 +487,7 @@ class PoseGuidanceSettings(RunArguments, CommonSettings, total=False):
         | None
     )
     conditioning_scale: float | None
+    orientation: Literal["video", "image"] | None
     last_frame: ImageInput | None
     control: Literal["pose", "depth", "edges", "motion"] | None
     background_video: VideoInput | None
@@ -467,6 +538,7 @@ class SharedArguments(CommonSettings, total=False):
     )
     decode_timestep: float | None
     decode_noise_scale: float | None
+    sound: bool | None
     lora_alpha: float | None
     continued_video: VideoInput | None
     conditioning_scale: float | None
@@ -479,6 +551,7 @@ class SharedArguments(CommonSettings, total=False):
     last_noise_multiplier: float | None
     pose_colours: Literal["as_given", "auto", "rgb", "bgr"] | None
     pose_pace: Literal["real", "fit"] | None
+    orientation: Literal["video", "image"] | None
     control: Literal["pose", "depth", "edges", "motion"] | None
     background_video: VideoInput | None
     mask_video: VideoInput | None

@@ -32,6 +32,8 @@ class MoreSettings(TypedDict, total=False):
     modal_environment: str | None
     fal_key: str | None
     openrouter_key: str | None
+    runway_key: str | None
+    luma_key: str | None
     address: str | None
     ray_token: str | None
     ui_auth: str | None

@@ -98,55 +98,57 @@ class FeatureCalls(ABC):
         Settings, as ``get_schema("text_to_video", model)`` has them for a model:
 
         * ``negative_prompt``: What the video must not show; without effect at guidance_scale 1 (26
-          of 31 models).
-        * ``width``: Width of the video, in px.
-        * ``height``: Height of the video, in px.
+          of 46 models).
+        * ``width``: Width of the video, in px (31 of 46 models).
+        * ``height``: Height of the video, in px (31 of 46 models).
         * ``num_frames``: Length of the video; the model was trained on 49 frames.
-        * ``num_inference_steps``: Denoising steps; the time grows with them.
+        * ``num_inference_steps``: Denoising steps; the time grows with them (31 of 46 models).
         * ``guidance_scale``: How closely the video follows the prompt; 1 turns guidance off and
-          halves the time (26 of 31 models).
+          halves the time (26 of 46 models).
         * ``use_dynamic_cfg``: Let the guidance follow the steps, up to guidance_scale. Made for the
-          DPM scheduler (3 of 31 models).
+          DPM scheduler (3 of 46 models).
         * ``seed``: The same seed and settings give the same video; if left out, one is drawn and
-          recorded.
+          recorded (41 of 46 models).
         * ``fps``: Frames a second of the file; another rate plays the motion slower or faster, in
-          frames/s.
+          frames/s (32 of 46 models).
         * ``loras``: LoRAs that change the weights for this video alone, each a dict: `source`, and
-          as needed `weight_name`, `scale`, `component`, `revision`, `sha256` (30 of 31 models).
+          as needed `weight_name`, `scale`, `component`, `revision`, `sha256` (30 of 46 models).
         * ``memory``: What is on the device during the run: all weights, one component at a time, or
           a few layers, which wait in main memory or stay in their files; auto takes the fastest
-          that fits the device and the main memory.
+          that fits the device and the main memory (31 of 46 models).
         * ``quality``: What memory auto may lose where the full weights do not fit the device:
-          nothing, a little (int8 weights), or more (four bits at the least).
+          nothing, a little (int8 weights), or more (four bits at the least) (31 of 46 models).
         * ``quantization``: Keeps the weights in fewer bits, which changes the video: 8 bits take
-          half the memory, nf4 a quarter, the others lie between.
+          half the memory, nf4 a quarter, the others lie between (31 of 46 models).
         * ``weights``: Files in place of components of the model for this video, such as GGUF or
-          fp8: a path, or owner/name/file of the hub (docs/weights.md).
+          fp8: a path, or owner/name/file of the hub (docs/weights.md) (31 of 46 models).
         * ``acceleration``: exact changes nothing beyond rounding; fast skips work that changes
-          little between two steps, which gives a different video of the same kind.
+          little between two steps, which gives a different video of the same kind (31 of 46
+          models).
         * ``revisions``: Other commits of the hub's repositories than the model's own, by
-          repository; a recipe names those that were used (docs/weights.md) (30 of 31 models).
+          repository; a recipe names those that were used (docs/weights.md) (30 of 46 models).
         * ``seconds``: Length of the video in place of num_frames: the nearest that the model makes.
         * ``aspect``: Shape of the video, width to height, in place of width and height or beside
           one of them: the nearest that the model makes.
         * ``resolution``: Size of the video in place of width and height: 720p has as many pixels as
-          1280x720 in any shape.
+          1280x720 in any shape (45 of 46 models).
         * ``flow_shift``: How many steps go to the coarse structure; larger sizes need a larger
-          shift (19 of 31 models).
-        * ``audio_guidance_scale``: How closely the sound follows the prompt (2 of 31 models).
+          shift (19 of 46 models).
+        * ``audio_guidance_scale``: How closely the sound follows the prompt (2 of 46 models).
         * ``modality_scale``: How closely picture and sound belong together; 1 turns it off and
-          saves a quarter of the time (2 of 31 models).
+          saves a quarter of the time (2 of 46 models).
         * ``stg_scale``: How far picture and sound are pushed away from a pass without the attention
-          of one block (2 of 31 models).
-        * ``guidance_rescale``: How much of the contrast that guidance adds is taken back (3 of 31
+          of one block (2 of 46 models).
+        * ``guidance_rescale``: How much of the contrast that guidance adds is taken back (3 of 46
           models).
-        * ``decode_timestep``: The time step for the VAE, which does the last step (1 of 31 models).
-        * ``decode_noise_scale``: Noise that is added for the VAE to remove (1 of 31 models).
+        * ``decode_timestep``: The time step for the VAE, which does the last step (1 of 46 models).
+        * ``decode_noise_scale``: Noise that is added for the VAE to remove (1 of 46 models).
+        * ``sound``: Whether the video has sound; without, most models cost less (10 of 46 models).
         * ``lora_alpha``: How strongly Pusa's LoRA is applied: more keeps closer to the picture and
-          moves less; the authors advise 1.3 to 1.5 (1 of 31 models).
+          moves less; the authors advise 1.3 to 1.5 (1 of 46 models).
         * ``guidance_scale_2``: Guidance of the second expert, which draws the details;
           guidance_scale is that of the first. At guidance_scale 1 it has to be 1 as well: guidance
-          is off then (2 of 31 models).
+          is off then (2 of 46 models).
 
         Raises:
             ConfigurationError, AuthenticationError: when no provider is configured, or it lacks
@@ -209,68 +211,70 @@ class FeatureCalls(ABC):
         Settings, as ``get_schema("image_to_video", model)`` has them for a model:
 
         * ``negative_prompt``: What the video must not show; without effect at guidance_scale 1 (23
-          of 28 models).
-        * ``width``: Width of the video, in px.
-        * ``height``: Height of the video, in px.
+          of 44 models).
+        * ``width``: Width of the video, in px (28 of 44 models).
+        * ``height``: Height of the video, in px (28 of 44 models).
         * ``num_frames``: Length of the video; the model was trained on 49 frames.
-        * ``num_inference_steps``: Denoising steps; the time grows with them.
+        * ``num_inference_steps``: Denoising steps; the time grows with them (28 of 44 models).
         * ``guidance_scale``: How closely the video follows the prompt; 1 turns guidance off and
-          halves the time (23 of 28 models).
+          halves the time (23 of 44 models).
         * ``use_dynamic_cfg``: Let the guidance follow the steps, up to guidance_scale. Made for the
-          DPM scheduler (2 of 28 models).
+          DPM scheduler (2 of 44 models).
         * ``seed``: The same seed and settings give the same video; if left out, one is drawn and
-          recorded.
+          recorded (39 of 44 models).
         * ``fps``: Frames a second of the file; another rate plays the motion slower or faster, in
-          frames/s.
+          frames/s (29 of 44 models).
         * ``loras``: LoRAs that change the weights for this video alone, each a dict: `source`, and
-          as needed `weight_name`, `scale`, `component`, `revision`, `sha256` (27 of 28 models).
+          as needed `weight_name`, `scale`, `component`, `revision`, `sha256` (27 of 44 models).
         * ``memory``: What is on the device during the run: all weights, one component at a time, or
           a few layers, which wait in main memory or stay in their files; auto takes the fastest
-          that fits the device and the main memory.
+          that fits the device and the main memory (28 of 44 models).
         * ``quality``: What memory auto may lose where the full weights do not fit the device:
-          nothing, a little (int8 weights), or more (four bits at the least).
+          nothing, a little (int8 weights), or more (four bits at the least) (28 of 44 models).
         * ``quantization``: Keeps the weights in fewer bits, which changes the video: 8 bits take
-          half the memory, nf4 a quarter, the others lie between.
+          half the memory, nf4 a quarter, the others lie between (28 of 44 models).
         * ``weights``: Files in place of components of the model for this video, such as GGUF or
-          fp8: a path, or owner/name/file of the hub (docs/weights.md).
+          fp8: a path, or owner/name/file of the hub (docs/weights.md) (28 of 44 models).
         * ``acceleration``: exact changes nothing beyond rounding; fast skips work that changes
-          little between two steps, which gives a different video of the same kind.
+          little between two steps, which gives a different video of the same kind (28 of 44
+          models).
         * ``continued_video``: A video that goes on, in place of image.
         * ``revisions``: Other commits of the hub's repositories than the model's own, by
-          repository; a recipe names those that were used (docs/weights.md) (27 of 28 models).
+          repository; a recipe names those that were used (docs/weights.md) (27 of 44 models).
         * ``seconds``: Length of the video in place of num_frames: the nearest that the model makes.
         * ``aspect``: Shape of the video, width to height, in place of width and height or beside
-          one of them: the nearest that the model makes.
+          one of them: the nearest that the model makes (41 of 44 models).
         * ``resolution``: Size of the video in place of width and height: 720p has as many pixels as
-          1280x720 in any shape.
+          1280x720 in any shape (42 of 44 models).
         * ``flow_shift``: How many steps go to the coarse structure; larger sizes need a larger
-          shift (16 of 28 models).
-        * ``conditioning_scale``: How strongly pictures and skeletons bind the video (5 of 28
+          shift (16 of 44 models).
+        * ``conditioning_scale``: How strongly pictures and skeletons bind the video (5 of 44
           models).
-        * ``loop``: Make a video that repeats without a cut: it ends with its first picture (16 of
-          28 models).
+        * ``loop``: Make a video that repeats without a cut: it ends with its first picture (28 of
+          44 models).
         * ``true_cfg_scale``: Guidance against negative_prompt; 1 turns it off, more doubles the
-          time (1 of 28 models).
-        * ``audio_guidance_scale``: How closely the sound follows the prompt (2 of 28 models).
+          time (1 of 44 models).
+        * ``audio_guidance_scale``: How closely the sound follows the prompt (2 of 44 models).
         * ``modality_scale``: How closely picture and sound belong together; 1 turns it off and
-          saves a quarter of the time (2 of 28 models).
+          saves a quarter of the time (2 of 44 models).
         * ``stg_scale``: How far picture and sound are pushed away from a pass without the attention
-          of one block (2 of 28 models).
-        * ``guidance_rescale``: How much of the contrast that guidance adds is taken back (3 of 28
+          of one block (2 of 44 models).
+        * ``guidance_rescale``: How much of the contrast that guidance adds is taken back (3 of 44
           models).
-        * ``decode_timestep``: The time step for the VAE, which does the last step (1 of 28 models).
-        * ``decode_noise_scale``: Noise that is added for the VAE to remove (1 of 28 models).
+        * ``decode_timestep``: The time step for the VAE, which does the last step (1 of 44 models).
+        * ``decode_noise_scale``: Noise that is added for the VAE to remove (1 of 44 models).
         * ``image_cond_noise_scale``: Noise on the given pictures in each step: more lets them move
-          more (1 of 28 models).
+          more (1 of 44 models).
+        * ``sound``: Whether the video has sound; without, most models cost less (10 of 44 models).
         * ``lora_alpha``: How strongly Pusa's LoRA is applied: more keeps closer to the picture and
-          moves less; the authors advise 1.3 to 1.5 (1 of 28 models).
+          moves less; the authors advise 1.3 to 1.5 (1 of 44 models).
         * ``noise_multiplier``: How noisy the picture is compared with the rest while the video is
-          made: 0 keeps it as it is, more lets it move, 1 forgets it (1 of 28 models).
+          made: 0 keeps it as it is, more lets it move, 1 forgets it (1 of 44 models).
         * ``cond_position``: Where in the video the picture stands: 0 is the beginning,
-          (num_frames-1)/4 the end, in latent frames (1 of 28 models).
+          (num_frames-1)/4 the end, in latent frames (1 of 44 models).
         * ``guidance_scale_2``: Guidance of the second expert, which draws the details;
           guidance_scale is that of the first. At guidance_scale 1 it has to be 1 as well: guidance
-          is off then (2 of 28 models).
+          is off then (2 of 44 models).
 
         Raises:
             ConfigurationError, AuthenticationError: when no provider is configured, or it lacks
@@ -337,69 +341,71 @@ class FeatureCalls(ABC):
         Settings, as ``get_schema("interpolate", model)`` has them for a model:
 
         * ``negative_prompt``: What the video must not show; without effect at guidance_scale 1 (12
-          of 16 models).
+          of 28 models).
         * ``width``: Width of the video; if left out, from the picture at the model's pixel budget,
-          in px.
+          in px (16 of 28 models).
         * ``height``: Height of the video; if left out, from the picture at the model's pixel
-          budget, in px.
+          budget, in px (16 of 28 models).
         * ``num_frames``: Length of the video; the model was trained on 17 frames.
-        * ``num_inference_steps``: Denoising steps; the time grows with them.
+        * ``num_inference_steps``: Denoising steps; the time grows with them (16 of 28 models).
         * ``guidance_scale``: How closely the video follows the prompt; 1 turns guidance off and
-          halves the time (12 of 16 models).
+          halves the time (12 of 28 models).
         * ``flow_shift``: How many steps go to the coarse structure; larger sizes need a larger
-          shift (10 of 16 models).
+          shift (10 of 28 models).
         * ``seed``: The same seed and settings give the same video; if left out, one is drawn and
-          recorded.
+          recorded (23 of 28 models).
         * ``fps``: Frames a second of the file; another rate plays the motion slower or faster, in
-          frames/s.
+          frames/s (17 of 28 models).
         * ``memory``: What is on the device during the run: all weights, one component at a time, or
           a few layers, which wait in main memory or stay in their files; auto takes the fastest
-          that fits the device and the main memory.
+          that fits the device and the main memory (16 of 28 models).
         * ``quality``: What memory auto may lose where the full weights do not fit the device:
-          nothing, a little (int8 weights), or more (four bits at the least).
+          nothing, a little (int8 weights), or more (four bits at the least) (16 of 28 models).
         * ``quantization``: Keeps the weights in fewer bits, which changes the video: 8 bits take
-          half the memory, nf4 a quarter, the others lie between.
+          half the memory, nf4 a quarter, the others lie between (16 of 28 models).
         * ``weights``: Files in place of components of the model for this video, such as GGUF or
-          fp8: a path, or owner/name/file of the hub (docs/weights.md).
+          fp8: a path, or owner/name/file of the hub (docs/weights.md) (16 of 28 models).
         * ``acceleration``: exact changes nothing beyond rounding; fast skips work that changes
-          little between two steps, which gives a different video of the same kind.
+          little between two steps, which gives a different video of the same kind (16 of 28
+          models).
         * ``loras``: LoRAs that change the weights for this video alone, each a dict: `source`, and
-          as needed `weight_name`, `scale`, `component`, `revision`, `sha256`.
-        * ``conditioning_scale``: How strongly pictures and skeletons bind the video (4 of 16
+          as needed `weight_name`, `scale`, `component`, `revision`, `sha256` (16 of 28 models).
+        * ``conditioning_scale``: How strongly pictures and skeletons bind the video (4 of 28
           models).
         * ``keyframes``: Pictures at moments of the video, each a dict: `image`, and `at` in seconds
-          or `frame` counted from 0. Which frames can have one depends on the model (12 of 16
+          or `frame` counted from 0. Which frames can have one depends on the model (12 of 28
           models).
         * ``loop``: Make a video that repeats without a cut: it ends with its first picture.
         * ``seconds``: Length of the video in place of num_frames: the nearest that the model makes.
         * ``aspect``: Shape of the video, width to height, in place of width and height or beside
-          one of them: the nearest that the model makes.
+          one of them: the nearest that the model makes (25 of 28 models).
         * ``resolution``: Size of the video in place of width and height: 720p has as many pixels as
           1280x720 in any shape.
         * ``true_cfg_scale``: Guidance against negative_prompt; 1 turns it off, more doubles the
-          time (1 of 16 models).
+          time (1 of 28 models).
         * ``revisions``: Other commits of the hub's repositories than the model's own, by
-          repository; a recipe names those that were used (docs/weights.md) (15 of 16 models).
-        * ``audio_guidance_scale``: How closely the sound follows the prompt (2 of 16 models).
+          repository; a recipe names those that were used (docs/weights.md) (15 of 28 models).
+        * ``audio_guidance_scale``: How closely the sound follows the prompt (2 of 28 models).
         * ``modality_scale``: How closely picture and sound belong together; 1 turns it off and
-          saves a quarter of the time (2 of 16 models).
+          saves a quarter of the time (2 of 28 models).
         * ``stg_scale``: How far picture and sound are pushed away from a pass without the attention
-          of one block (2 of 16 models).
-        * ``guidance_rescale``: How much of the contrast that guidance adds is taken back (2 of 16
+          of one block (2 of 28 models).
+        * ``guidance_rescale``: How much of the contrast that guidance adds is taken back (2 of 28
           models).
-        * ``decode_timestep``: The time step for the VAE, which does the last step (1 of 16 models).
-        * ``decode_noise_scale``: Noise that is added for the VAE to remove (1 of 16 models).
+        * ``decode_timestep``: The time step for the VAE, which does the last step (1 of 28 models).
+        * ``decode_noise_scale``: Noise that is added for the VAE to remove (1 of 28 models).
         * ``image_cond_noise_scale``: Noise on the given pictures in each step: more lets them move
-          more (1 of 16 models).
+          more (1 of 28 models).
+        * ``sound``: Whether the video has sound; without, most models cost less (9 of 28 models).
         * ``lora_alpha``: How strongly Pusa's LoRA is applied: more keeps closer to the picture and
-          moves less; the authors advise 1.3 to 1.5 (1 of 16 models).
+          moves less; the authors advise 1.3 to 1.5 (1 of 28 models).
         * ``noise_multiplier``: How noisy the picture is compared with the rest while the video is
-          made: 0 keeps it as it is, more lets it move, 1 forgets it (1 of 16 models).
-        * ``last_noise_multiplier``: The same of the last frame, and of those between (1 of 16
+          made: 0 keeps it as it is, more lets it move, 1 forgets it (1 of 28 models).
+        * ``last_noise_multiplier``: The same of the last frame, and of those between (1 of 28
           models).
         * ``guidance_scale_2``: Guidance of the second expert, which draws the details;
           guidance_scale is that of the first. At guidance_scale 1 it has to be 1 as well: guidance
-          is off then (2 of 16 models).
+          is off then (2 of 28 models).
 
         Raises:
             ConfigurationError, AuthenticationError: when no provider is configured, or it lacks
@@ -515,68 +521,73 @@ class FeatureCalls(ABC):
 
         * ``pose_colours``: The order of the colours in pose_video: as_given uses it unchanged, and
           warns when it looks like the other order; auto detects it and converts to RGB; rgb and bgr
-          state the order, which is converted where needed (10 of 12 models).
+          state the order, which is converted where needed (10 of 16 models).
         * ``pose_pace``: The pace of the guiding video: real keeps it, cuts what is longer and holds
           the last pose where it is shorter; fit spreads the whole video over num_frames, so it may
-          play faster or slower.
+          play faster or slower (12 of 16 models).
         * ``negative_prompt``: What the video must not show; without effect at guidance_scale 1 (10
-          of 12 models).
+          of 16 models).
         * ``width``: Width of the video; if left out, from the shape of the picture or of the
-          motion, in px.
+          motion, in px (12 of 16 models).
         * ``height``: Height of the video; if left out, from the shape of the picture or of the
-          motion, in px.
-        * ``num_frames``: Length of the video; the model was trained on 49 frames.
-        * ``num_inference_steps``: Denoising steps; the time grows with them.
+          motion, in px (12 of 16 models).
+        * ``num_frames``: Length of the video; the model was trained on 49 frames (12 of 16 models).
+        * ``num_inference_steps``: Denoising steps; the time grows with them (12 of 16 models).
         * ``guidance_scale``: How closely the video follows the prompt; 1 turns guidance off and
-          halves the time (10 of 12 models).
+          halves the time (10 of 16 models).
         * ``seed``: The same seed and settings give the same video; if left out, one is drawn and
-          recorded.
+          recorded (14 of 16 models).
         * ``fps``: Frames a second of the file; another rate plays the motion slower or faster, in
-          frames/s.
+          frames/s (12 of 16 models).
         * ``loras``: LoRAs that change the weights for this video alone, each a dict: `source`, and
-          as needed `weight_name`, `scale`, `component`, `revision`, `sha256` (11 of 12 models).
+          as needed `weight_name`, `scale`, `component`, `revision`, `sha256` (11 of 16 models).
         * ``memory``: What is on the device during the run: all weights, one component at a time, or
           a few layers, which wait in main memory or stay in their files; auto takes the fastest
-          that fits the device and the main memory.
+          that fits the device and the main memory (12 of 16 models).
         * ``quality``: What memory auto may lose where the full weights do not fit the device:
-          nothing, a little (int8 weights), or more (four bits at the least).
+          nothing, a little (int8 weights), or more (four bits at the least) (12 of 16 models).
         * ``quantization``: Keeps the weights in fewer bits, which changes the video: 8 bits take
-          half the memory, nf4 a quarter, the others lie between.
+          half the memory, nf4 a quarter, the others lie between (12 of 16 models).
         * ``weights``: Files in place of components of the model for this video, such as GGUF or
-          fp8: a path, or owner/name/file of the hub (docs/weights.md).
+          fp8: a path, or owner/name/file of the hub (docs/weights.md) (12 of 16 models).
         * ``acceleration``: exact changes nothing beyond rounding; fast skips work that changes
-          little between two steps, which gives a different video of the same kind.
-        * ``revisions``: Other commits of the hub's repositories than the model's own, by
-          repository; a recipe names those that were used (docs/weights.md) (11 of 12 models).
-        * ``seconds``: Length of the video in place of num_frames: the nearest that the model makes.
-        * ``aspect``: Shape of the video, width to height, in place of width and height or beside
-          one of them: the nearest that the model makes.
-        * ``resolution``: Size of the video in place of width and height: 720p has as many pixels as
-          1280x720 in any shape.
-        * ``flow_shift``: How many steps go to the coarse structure; larger sizes need a larger
-          shift (7 of 12 models).
-        * ``conditioning_scale``: How strongly pictures and skeletons bind the video (4 of 12
+          little between two steps, which gives a different video of the same kind (12 of 16
           models).
+        * ``revisions``: Other commits of the hub's repositories than the model's own, by
+          repository; a recipe names those that were used (docs/weights.md) (11 of 16 models).
+        * ``seconds``: Length of the video in place of num_frames: the nearest that the model makes
+          (12 of 16 models).
+        * ``aspect``: Shape of the video, width to height, in place of width and height or beside
+          one of them: the nearest that the model makes (13 of 16 models).
+        * ``resolution``: Size of the video in place of width and height: 720p has as many pixels as
+          1280x720 in any shape (12 of 16 models).
+        * ``flow_shift``: How many steps go to the coarse structure; larger sizes need a larger
+          shift (7 of 16 models).
+        * ``conditioning_scale``: How strongly pictures and skeletons bind the video (4 of 16
+          models).
+        * ``orientation``: Where the character faces: as in the guiding video, which suits large
+          motions and may be 30 s long, or as in the picture, which keeps its framing and may be 10
+          s long (2 of 16 models).
         * ``last_frame``: The picture that the video ends with; if left out, the model chooses the
-          end (3 of 12 models).
-        * ``control``: What the video is controlled by: a person's skeleton (3 of 12 models).
-        * ``audio_guidance_scale``: How closely the sound follows the prompt (2 of 12 models).
+          end (3 of 16 models).
+        * ``control``: What the video is controlled by: a person's skeleton (3 of 16 models).
+        * ``audio_guidance_scale``: How closely the sound follows the prompt (2 of 16 models).
         * ``modality_scale``: How closely picture and sound belong together; 1 turns it off and
-          saves a quarter of the time (2 of 12 models).
+          saves a quarter of the time (2 of 16 models).
         * ``stg_scale``: How far picture and sound are pushed away from a pass without the attention
-          of one block (2 of 12 models).
-        * ``guidance_rescale``: How much of the contrast that guidance adds is taken back (2 of 12
+          of one block (2 of 16 models).
+        * ``guidance_rescale``: How much of the contrast that guidance adds is taken back (2 of 16
           models).
         * ``background_video``: A video that is kept but for its person. Give mask_video with it (1
-          of 12 models).
+          of 16 models).
         * ``mask_video``: White where background_video is replaced, black where it is kept: a video,
-          a folder of pictures or one picture (1 of 12 models).
+          a folder of pictures or one picture (1 of 16 models).
         * ``kv_cache``: Where the keys and values of the guiding video wait while a segment is made:
           on the GPU or in RAM, which gives the same video; int8 takes half the memory and changes
-          the video a little; auto takes the GPU if they fit, else RAM (2 of 12 models).
+          the video a little; auto takes the GPU if they fit, else RAM (2 of 16 models).
         * ``guidance_scale_2``: Guidance of the second expert, which draws the details;
           guidance_scale is that of the first. At guidance_scale 1 it has to be 1 as well: guidance
-          is off then (1 of 12 models).
+          is off then (1 of 16 models).
 
         Raises:
             ConfigurationError, AuthenticationError: when no provider is configured, or it lacks
