@@ -218,6 +218,7 @@ class RunArguments(TypedDict, total=False):
     idempotency_key: str | None
     force: bool
     preview: bool
+    max_cost: float | str | None
 '''
 
 
@@ -452,10 +453,12 @@ How the call runs:
 * ``preview``: True to have small pictures of the unfinished video drawn every few steps:
   the moments of ``on_progress`` bring them as ``preview``, a JPEG, and a notebook shows
   them. The video is the same with and without.
+* ``max_cost``: The most that the run may cost, in USD or as ``"2.50 EUR"``: a run that may
+  cost more, or whose price is not known, is refused before anything is sent.
 """
 RUN_ELSEWHERE = """\
 How the call runs: ``wait``, ``progress``, ``on_progress``, ``retry``, ``idempotency_key``,
-``force`` and ``preview``, as in :meth:`text_to_video`.
+``force``, ``preview`` and ``max_cost``, as in :meth:`text_to_video`.
 """
 
 

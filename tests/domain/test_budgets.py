@@ -65,6 +65,15 @@ def test_amounts_that_are_refused(given):
         Money.parse(given)
 
 
+@given(st.integers(0, 10**9))
+def test_what_is_shown_is_on_the_safe_side(micros):
+    """A cost is rounded up and a rest down, by less than a cent."""
+    exact = Money(micros=micros)
+    assert exact.round_down().micros <= micros <= exact.round_up().micros
+    assert exact.round_up().micros - exact.round_down().micros <= 10_000
+    assert len(str(exact.round_up())) <= len("1000.00 USD")
+
+
 @given(st.lists(st.integers(0, 10**9), max_size=30))
 def test_sums_are_exact(micros):
     """Amounts that pass through floats and texts add up without an error."""

@@ -245,8 +245,8 @@ INPUTS_OF_COMMANDS = {
 OPTIONS_OF_ALL = (
     "--from --model --provider --seed --seconds --aspect --resolution --width --height "
     "--num-frames --steps --guidance-scale --negative-prompt --lora --set --output --preview "
-    "--model-path --wait "
-    "--retry --timeout --dry-run --trust --force --yes --accept-terms --quiet --json --debug --help"
+    "--model-path --wait --retry --max-cost --timeout "
+    "--dry-run --trust --force --yes --accept-terms --quiet --json --debug --help"
 )
 
 

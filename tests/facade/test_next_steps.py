@@ -112,6 +112,21 @@ SAID = [
         "use the model wan2.1-t2v-1.3b [-m wan2.1-t2v-1.3b]",
     ),
     (
+        NextStep.SHORTEN.say(frames=49),
+        "make it 49 frames long [num_frames=49]",
+        "make it 49 frames long [--num-frames 49]",
+    ),
+    (
+        NextStep.SHRINK.say(width=480, height=272),
+        "make it 480 pixels wide and 272 high [width=480, height=272]",
+        "make it 480 pixels wide and 272 high [--width 480 --height 272]",
+    ),
+    (
+        NextStep.CHOOSE_RESOLUTION.say(resolution="480p"),
+        "choose the resolution 480p [resolution='480p']",
+        "choose the resolution 480p [--resolution 480p]",
+    ),
+    (
         NextStep.FORCE.say(),
         "run it all the same [force=True]",
         "run it all the same [--force]",

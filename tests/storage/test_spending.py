@@ -1,5 +1,6 @@
 """Budgets and sums of costs in the database: exact, race-free, and quick with many jobs."""
 
+import signal
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -9,6 +10,7 @@ from sqlalchemy import event, select, text
 from tests.storage import workers
 
 from tiomagic_domain.errors import ConfigurationError
+from tiomagic_domain.features import Feature
 from tiomagic_domain.jobs.job import JobQuery, JobStatus
 from tiomagic_domain.money.amounts import Money
 from tiomagic_domain.money.budgets import Budget, BudgetPeriod
@@ -128,3 +130,29 @@ def test_a_budget_of_this_moment_counts_jobs_of_today(sqlite_repository):
     sqlite_repository.add_within(make_job(facts=facts, creation_time=now), [today])
     with pytest.raises(ConfigurationError, match="nothing is left today"):
         sqlite_repository.add_within(make_job(facts=facts, creation_time=now), [today])
+
+
+def test_a_job_that_was_never_sent_costs_nothing_in_the_end(sqlite_url, tmp_path):
+    """A process killed between the record and the submission leaves no cost behind.
+
+    The job reserves its estimate until its provider says that there is no run.
+    """
+    process = workers.SPAWN.Process(
+        target=workers.die_before_sending, args=(sqlite_url, tmp_path), daemon=True
+    )
+    process.start()
+    process.join()
+    assert process.exitcode == -signal.SIGKILL
+    generation = workers.build_priced_generation(sqlite_url, tmp_path)
+    (left,) = generation.list(JobQuery())
+    assert (left.status, str(find_charge(left).money)) == (JobStatus.QUEUED, "8.00 USD")
+    call = {"provider": "modal", "model": "wan2.1-t2v-14b", "arguments": {"prompt": "a fox"}}
+    with pytest.raises(ConfigurationError, match=r"2\.00 USD are left"):
+        generation.submit(Feature.TEXT_TO_VIDEO, **call)
+    ended = generation.check(left.job_id)
+    assert (ended.status, ended.error_code, find_charge(ended)) == (JobStatus.FAILED, "lost", None)
+    repository = open_repository(sqlite_url)
+    budget = Budget(period=BudgetPeriod.DAY, limit=Money.of(10))
+    assert repository.sum_taken(budget, left.creation_time) == Money.of(0)
+    assert repository.sum_costs(CostQuery()) == []
+    repository.close()

@@ -2,6 +2,8 @@
 
 import itertools
 import multiprocessing
+import os
+import signal
 import time
 import uuid
 from collections.abc import Callable
@@ -11,13 +13,16 @@ from pathlib import Path
 from typing import Any, cast
 
 from tiomagic_domain.errors import ConfigurationError, StaleJobError
+from tiomagic_domain.features import Feature
 from tiomagic_domain.jobs.job import Job, JobQuery, JobStatus
 from tiomagic_domain.money.amounts import Money
 from tiomagic_domain.money.budgets import Budget, BudgetPeriod
 from tiomagic_domain.money.estimate import Estimate
 from tiomagic_domain.ports.job_repository import JobRepository
-from tiomagic_domain.ports.provider import Capabilities, Provider, Report
-from tiomagic_domain.testing import FakeClock, FakeMediaReader
+from tiomagic_domain.ports.known_runs import KnownRuns
+from tiomagic_domain.ports.provider import Capabilities, Observer, Provider, Report, Request
+from tiomagic_domain.spending.limits import CostLimits
+from tiomagic_domain.testing import FakeClock, FakeMediaReader, FakeProvider
 from tiomagic_domain.testing.outputs import make_video
 from tiomagic_domain.testing.repository import NOON, make_job
 from tiomagic_domain.usecases.generation import Generation
@@ -218,3 +223,39 @@ def submit_within_budget(barrier: Barrier, number: int, url: str, jobs: int, cen
             over = job.to(JobStatus.FAILED, at=NOON, facts={**facts, **cost})
             repository.save(over)
     repository.close()
+
+
+class DyingProvider(FakeProvider):
+    """A provider whose process dies when it is about to send a job."""
+
+    def estimate(self, request: Request, known: KnownRuns) -> Estimate:
+        """Return a price of 8 USD."""
+        return Estimate(amount=8.0)
+
+    def submit(self, request: Request, observer: Observer) -> Report:
+        """Die, as by kill -9: nothing was sent."""
+        os.kill(os.getpid(), signal.SIGKILL)
+        raise AssertionError("not reached")
+
+
+def build_priced_generation(url: str, folder: Path) -> Generation:
+    """Return the use cases over a database, with a provider that dies and a budget of 10 USD."""
+    budget = Budget(period=BudgetPeriod.DAY, limit=Money.of(10))
+    return Generation(
+        providers={"modal": DyingProvider(folder / "spool", name="modal")},
+        repository=open_repository(url),
+        outputs=FolderOutputStore(folder / "videos"),
+        media=FakeMediaReader(folder / "inputs"),
+        clock=FakeClock(),
+        limits=lambda: CostLimits(budgets=(budget,)),
+    )
+
+
+def die_before_sending(url: str, folder: Path) -> None:
+    """Submit a job that costs money, and die between its record and its submission."""
+    build_priced_generation(url, folder).submit(
+        Feature.TEXT_TO_VIDEO,
+        provider="modal",
+        model="wan2.1-t2v-14b",
+        arguments={"prompt": "a fox"},
+    )

@@ -27,6 +27,8 @@
 ``requests``     Prepares requests: from a call's arguments to a request that a provider can run.
 ``schema``       The schemas: parameters with their limits, rules between them, and the check of a
                  call.
+``spending``     Rules of spending: what a call may cost, what would fit, and which provider runs
+                 it.
 ``suggestions``  Did-you-mean for names that are almost right.
 ``testing``      Test kit for adapters: working fakes, and contract tests for each port.
 ``text``         Text at the borders: decodes or refuses input, and makes output safe.

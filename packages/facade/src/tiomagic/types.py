@@ -308,6 +308,7 @@ class RunArguments(TypedDict, total=False):
     idempotency_key: str | None
     force: bool
     preview: bool
+    max_cost: float | str | None
 
 
 class CommonSettings(TypedDict, total=False):

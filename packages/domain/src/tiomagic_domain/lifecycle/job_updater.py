@@ -9,25 +9,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from types import MappingProxyType
+from typing import Any, Final
 
 from tiomagic_domain.codes import ErrorCode
-from tiomagic_domain.errors import ProcessingError, StaleJobError, TioMagicError
+from tiomagic_domain.errors import ConfigurationError, ProcessingError, StaleJobError, TioMagicError
 from tiomagic_domain.files.digests import sha256_of
 from tiomagic_domain.jobs.job import Job, JobStatus
 from tiomagic_domain.jobs.recipe import with_recipe
 from tiomagic_domain.lifecycle.apply_report import apply_report
 from tiomagic_domain.lifecycle.finishing import Finish, keep_as_it_is
 from tiomagic_domain.lifecycle.provider_answers import explain_non_video
+from tiomagic_domain.money.budgets import Budget
+from tiomagic_domain.money.charges import find_charge
 from tiomagic_domain.ports.clock import Clock
+from tiomagic_domain.ports.cost_keeping import KeepsCosts
 from tiomagic_domain.ports.job_repository import JobRepository
 from tiomagic_domain.ports.output_store import OutputStore
 from tiomagic_domain.ports.provider import Report
 
+NO_FACTS: Final[Mapping[str, Any]] = MappingProxyType({})
 SHA256_FACT = "sha256"
 """The fact with the SHA-256 of the finished file, in hexadecimal digits."""
 
@@ -73,9 +78,22 @@ class JobUpdater:
         self._on_trouble = on_trouble
         self._finish = finish
 
-    def add(self, job: Job) -> None:
-        """Store a new job."""
-        self._repository.add(job)
+    def add(self, job: Job, budgets: Sequence[Budget] = ()) -> None:
+        """Store a new job, if it fits into the budgets.
+
+        Raises:
+            ConfigurationError: with the code ``over_budget`` when one has no room for it, and with
+                ``no_budgets`` when the repository keeps none.
+        """
+        if not budgets or find_charge(job) is None:
+            self._repository.add(job)
+        elif isinstance(self._repository, KeepsCosts):
+            self._repository.add_within(job, budgets)
+        else:
+            raise ConfigurationError(
+                "this job store cannot keep a budget: it does not sum what jobs cost",
+                code=ErrorCode.NO_BUDGETS,
+            )
         self._on_change(job)
 
     def update(
@@ -166,14 +184,15 @@ class JobUpdater:
         report = Report(status=JobStatus.COMPLETED, message="completed", facts=known)
         return self._complete(job, report, saved.path)
 
-    def fail(self, job: Job, error: Exception) -> None:
+    def fail(self, job: Job, error: Exception, facts: Mapping[str, Any] = NO_FACTS) -> None:
         """Store why a job failed; if that cannot be stored, call ``on_trouble``."""
         message, code = f"{type(error).__name__}: {error}", str(ErrorCode.UNEXPECTED)
         if isinstance(error, TioMagicError):
             message, code = error.message, error.code
             error.details.setdefault("job_id", job.job_id)
         try:
-            self._apply(job, Report(status=JobStatus.FAILED, error=message, error_code=code))
+            failed = Report(status=JobStatus.FAILED, error=message, error_code=code, facts=facts)
+            self._apply(job, failed)
         except ProcessingError as trouble:
             # The caller needs the reason of the failure, not the error of storing it.
             self._on_trouble(trouble)

@@ -69,6 +69,20 @@ class Money:
         """The amount in units of the currency, for showing and for plain data."""
         return self.micros / MICROS
 
+    def round_up(self) -> Self:
+        """Return the amount in whole cents, or hundredths of them below ten cents; never less."""
+        step = self._step
+        return type(self)(micros=-(-self.micros // step) * step, currency=self.currency)
+
+    def round_down(self) -> Self:
+        """Return the amount as ``round_up`` does, but never more."""
+        step = self._step
+        return type(self)(micros=self.micros // step * step, currency=self.currency)
+
+    @property
+    def _step(self) -> int:
+        return MICROS // 100 if self.micros >= MICROS // 10 else MICROS // 10_000
+
     def __str__(self) -> str:
         """Return the amount for people: with two digits behind the point, or as many as it needs.
 

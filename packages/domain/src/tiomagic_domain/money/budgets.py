@@ -69,7 +69,7 @@ class Budget:
             return
         left = Money(micros=max(self.limit.micros - taken.micros, 0), currency=taken.currency)
         raise ConfigurationError(
-            f"it is expected to cost up to {wanted}, and of {self.setting} {self.limit} "
+            f"it is expected to cost up to {wanted.round_up()}, and of {self.setting} {self.limit} "
             f"{self._describe_room(left, taken)}",
             details={
                 "setting": self.setting,
@@ -84,5 +84,5 @@ class Budget:
     def _describe_room(self, left: Money, taken: Money) -> str:
         when = "today" if self.period is BudgetPeriod.DAY else "this month"
         if not left.micros:
-            return f"nothing is left {when} (UTC): {taken} are spent or expected"
-        return f"{left} are left {when} (UTC)"
+            return f"nothing is left {when} (UTC): {taken.round_down()} are spent or expected"
+        return f"{left.round_down()} are left {when} (UTC)"

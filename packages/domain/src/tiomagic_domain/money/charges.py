@@ -19,10 +19,9 @@ from typing import Any, Final
 from tiomagic_domain.codes import ErrorCode
 from tiomagic_domain.jobs.job import Job
 from tiomagic_domain.money.amounts import DEFAULT_CURRENCY, Money
+from tiomagic_domain.money.cost import COST
 from tiomagic_domain.money.estimate import read_estimate
 
-COST: Final = "cost"
-"""Fact of a job: what its run costs."""
 WHOLE_RUN: Final = "run"
 """Unit of a cost that is for a whole run."""
 NOT_SENT: Final = "not_sent"

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from datetime import datetime
 
 from tiomagic_domain.jobs.job import Job
+from tiomagic_domain.money.amounts import Money
 from tiomagic_domain.money.budgets import Budget
 from tiomagic_domain.money.sums import CostQuery, CostSum
 
@@ -29,6 +31,15 @@ class KeepsCosts(ABC):
         Raises:
             ConfigurationError: with the code ``over_budget``; nothing was stored.
             ProcessingError: as ``JobRepository.add``.
+        """
+
+    @abstractmethod
+    def sum_taken(self, budget: Budget, at: datetime) -> Money:
+        """Return what the period of a budget has taken so far, in the budget's currency.
+
+        Args:
+            budget: The budget.
+            at: The moment, with zone.
         """
 
     @abstractmethod

@@ -12,6 +12,8 @@ time       a CPU would take longer than a day                  a CPU would take 
 token      a token is needed and not there
 terms      the model's terms are not accepted (also by
            force it runs only with a consent)
+cost       it may cost more than a limit allows (also by
+           force)
 =========  ==================================================  ==========================
 
 Needs that are not certain, such as those of weights that the user chose, give warnings only.
@@ -37,6 +39,7 @@ from tiomagic_domain.quantities import (
 )
 
 DISK, DEVICE, MEMORY, TIME, TOKEN, TERMS = "disk", "device", "memory", "time", "token", "terms"
+COST: Final = "cost"
 LONGEST_CPU_RUN_S: Final = DAY_S
 """A run on a CPU that would take longer is refused: hardly anybody wants that without knowing."""
 SLOW_RUN_S: Final = HOUR_S

@@ -122,6 +122,11 @@ class MemoryJobRepository(KeepsCosts):
                 days[job.creation_time.astimezone(UTC).date()] += charge.money.micros
         return days
 
+    def sum_taken(self, budget: Budget, at: datetime) -> Money:
+        """Return what the period of a budget has taken so far."""
+        with self._lock:
+            return budget.sum_charges(self._sum_days(budget.limit.currency), at)
+
     def sum_costs(self, query: CostQuery) -> Sequence[CostSum]:
         """Return the sums of the charges of stored jobs."""
         with self._lock:

@@ -106,7 +106,7 @@ class Batches:
         name: str,
         requests: Sequence[BatchRequest],
         *,
-        provider: str,
+        provider: str | Sequence[str],
         concurrency: int,
         on_outcome: Callable[[BatchOutcome], None],
     ) -> list[BatchOutcome]:
@@ -117,7 +117,7 @@ class Batches:
         Args:
             name: The batch's name, by which its jobs are found.
             requests: The requests; equal ones run once each.
-            provider: Who is to run it.
+            provider: Who is to run it; of several names, for each video, the first that can.
             concurrency: Most jobs at once; with 1 they run in the calling thread.
             on_outcome: Called with each outcome, in the calling thread.
 
@@ -165,7 +165,7 @@ class Batches:
     def _one(
         self,
         request: BatchRequest,
-        provider: str,
+        provider: str | Sequence[str],
         tags: Sequence[str],
         stored: Job | None,
         stop: threading.Event,
@@ -214,12 +214,17 @@ def _outcome(request: BatchRequest, job: Job) -> BatchOutcome:
     return BatchOutcome(request=request, job=job, error=error)
 
 
-def _places(name: str, requests: Sequence[BatchRequest], provider: str) -> list[str]:
+def _places(
+    name: str, requests: Sequence[BatchRequest], provider: str | Sequence[str]
+) -> list[str]:
     """Return a tag for each request; equal requests get different tags."""
     seen: Counter[str] = Counter()
     places = []
+    # One name alone counts as such: a batch of an older version is found again.
+    who = provider if isinstance(provider, str) else list(provider)
+    who = who[0] if len(who) == 1 else who
     for request in requests:
-        digest = digest_of([provider, request.digest])
+        digest = digest_of([who, request.digest])
         seen[digest] += 1
         places.append(f"{BATCH_TAG_PREFIX}{name}/{digest}-{seen[digest]}")
     return places

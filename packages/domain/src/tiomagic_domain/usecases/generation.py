@@ -1,4 +1,4 @@
-"""Use cases that submit jobs: submit, plan, look ahead and rerun.
+"""Use cases that submit jobs: submit and rerun.
 
 The main rule: a job is stored before its provider is called, its id is the idempotency key, and a
 submission with an unknown result is looked up, never repeated.
@@ -12,17 +12,13 @@ from typing import Any
 
 from tiomagic_domain.catalogue import ModelCard, find_feature, find_model
 from tiomagic_domain.codes import ErrorCode
-from tiomagic_domain.errors import (
-    AuthenticationError,
-    ConfigurationError,
-    TioMagicError,
-)
+from tiomagic_domain.errors import ConfigurationError, TioMagicError
 from tiomagic_domain.features import Feature
 from tiomagic_domain.jobs.job import Job
 from tiomagic_domain.jobs.tags import validate_tags
 from tiomagic_domain.lifecycle.finishing import VideoFinisher, keep_as_it_is
 from tiomagic_domain.lifecycle.job_updater import ignore_change, ignore_trouble
-from tiomagic_domain.money.estimate import ESTIMATE
+from tiomagic_domain.money.estimate import ESTIMATE, read_estimate
 from tiomagic_domain.ports.clock import Clock
 from tiomagic_domain.ports.job_repository import JobRepository
 from tiomagic_domain.ports.known_runs import CountOperations, count_nothing
@@ -30,31 +26,31 @@ from tiomagic_domain.ports.mask_reader import MaskReader
 from tiomagic_domain.ports.media_reader import MediaReader
 from tiomagic_domain.ports.output_store import OutputStore
 from tiomagic_domain.ports.provider import Provider, Request, find_answers
-from tiomagic_domain.ports.rehearsal import Check, CheckOutcome
 from tiomagic_domain.ports.video_joiner import VideoJoiner
-from tiomagic_domain.preflight.judgement import TOKEN
-from tiomagic_domain.preflight.preflight import Preflight
 from tiomagic_domain.progress import ProgressSink, ignore_progress
-from tiomagic_domain.requests.continuing import feature_to_serve, loop_as_interpolation
 from tiomagic_domain.requests.preparation import Preparation
 from tiomagic_domain.requests.rerun import RerunCall, build_rerun_call
+from tiomagic_domain.spending.fallback import PASSED_OVER, PassedOver, run_on_first
+from tiomagic_domain.spending.limits import (
+    LimitsThatHold,
+    require_affordable,
+    set_no_limits,
+    with_ways_out,
+)
 from tiomagic_domain.usecases.consent import AcceptedTerms, accept_nothing, require_consent
 from tiomagic_domain.usecases.idempotency import IdempotencyKeys, validate_key
 from tiomagic_domain.usecases.interruptions import say_canceled
-from tiomagic_domain.usecases.preflight import PreflightChecks
-from tiomagic_domain.usecases.running import JobRuns
-from tiomagic_domain.usecases.tracking import find_provider
+from tiomagic_domain.usecases.planning import JobPlans
+from tiomagic_domain.usecases.submission import Submission
+from tiomagic_domain.usecases.tracking import find_provider, require_provider
 from tiomagic_domain.workers import Background, DeviceLock
 from tiomagic_domain.workers.waiting_reasons import WAITING_MESSAGE
 
 __all__ = ["Generation"]
 
 
-class Generation(JobRuns):
-    """All use cases on jobs: those of ``JobRuns``, and submitting and planning them.
-
-    Attributes:
-        preflight: Says what a run would take; ``submit`` refuses with it what cannot work.
+class Generation(JobPlans):
+    """All use cases on jobs: those of ``JobPlans``, and submitting them.
 
     Args:
         providers: The providers by name; a lazy mapping may build them on demand.
@@ -71,6 +67,7 @@ class Generation(JobRuns):
         accepted: Names of the models whose terms are accepted; none when left out.
         masks: Looks into masks before a run; None where none can be read.
         count_operations: Counts the work of a run, for its time where none was measured.
+        limits: Of what runs may cost; none when left out.
     """
 
     def __init__(  # noqa: PLR0913 - by keyword only, one for each part
@@ -90,6 +87,7 @@ class Generation(JobRuns):
         accepted: AcceptedTerms = accept_nothing,
         masks: MaskReader | None = None,
         count_operations: CountOperations = count_nothing,
+        limits: LimitsThatHold = set_no_limits,
     ) -> None:
         super().__init__(
             providers=providers,
@@ -102,25 +100,19 @@ class Generation(JobRuns):
             catalogue=catalogue,
             background=background,
             finish=VideoFinisher(media, joiner).finish if joiner else keep_as_it_is,
+            accepted=accepted,
+            count_operations=count_operations,
+            limits=limits,
         )
         self._keys = IdempotencyKeys(repository, self._updater)
         self._device_lock = DeviceLock(background, repository, on_trouble) if background else None
-        self.preflight: PreflightChecks = PreflightChecks(
-            providers,
-            repository,
-            catalogue=catalogue,
-            on_trouble=on_trouble,
-            accepted=accepted,
-            now=clock.now,
-            count_operations=count_operations,
-        )
         self._accepted = accepted
 
     def submit(  # noqa: PLR0913 - by keyword only, as the calls of the facade
         self,
         feature: Feature,
         *,
-        provider: str,
+        provider: str | Sequence[str],
         model: str | None,
         arguments: Mapping[str, object],
         on_progress: ProgressSink = ignore_progress,
@@ -132,12 +124,14 @@ class Generation(JobRuns):
         force: bool = False,
         accepted: Collection[str] = (),
         preview: bool = False,
+        max_cost: object = None,
     ) -> Job:
         """Validate a call, store its job, and submit it to the provider.
 
         Args:
             feature: What is asked for.
-            provider: Who is to run it.
+            provider: Who is to run it; of several names the first that can, see
+                :mod:`tiomagic_domain.spending.fallback`.
             model: Which model; None for the provider's default.
             arguments: Inputs and settings by name.
             on_progress: Gets each progress event while a blocking provider works.
@@ -149,6 +143,8 @@ class Generation(JobRuns):
             force: True to run also what the preflight says cannot work.
             accepted: Models whose terms are accepted for this call, beside those accepted for all.
             preview: True to have the run draw previews from its first steps on.
+            max_cost: The most that the run may cost: an amount of USD, or text such as
+                ``2.50 EUR``. None for the limit that is set for all calls.
 
         Returns:
             The stored job. It is over if the provider is blocking and ``detach`` is False; a job
@@ -159,41 +155,101 @@ class Generation(JobRuns):
                 code ``key_reused`` when the key belongs to another call.
             ConfigurationError: nothing was stored. ``does_not_fit``: it cannot work at the
                 provider. ``terms_not_accepted``, forced or not: its model waits for a consent.
+                ``over_budget``, forced or not: it may cost more than a limit allows.
+                ``all_passed_over``: none of several providers can run it.
             TioMagicError: it could not be run. The job, ``job_id`` in the details, is ``failed``.
         """
+        call = Submission(
+            feature=feature,
+            model=model,
+            arguments=arguments,
+            on_progress=on_progress,
+            detach=detach,
+            retry=retry,
+            tags=validate_tags(tags),
+            key=validate_key(key),
+            rerun=rerun,
+            force=force,
+            accepted=accepted,
+            preview=preview,
+            limits=self._limits().of_call(max_cost),
+        )
+        return run_on_first(
+            self._list_providers(provider, call.key),
+            lambda name, passed: self._submit_to(name, call, passed),
+            lambda one: self._release_key(one, call),
+        )
+
+    def _list_providers(self, given: str | Sequence[str], key: str | None) -> Sequence[str]:
+        """Return the names of the providers of a call: one, if a job has its key already.
+
+        Raises:
+            UnknownProviderError: when there is none of a name.
+        """
+        names = list(dict.fromkeys([given] if isinstance(given, str) else given))
+        for name in names if len(names) > 1 else ():
+            require_provider(self._providers, name)
+        known = self._keys.find_provider(key) if len(names) > 1 else None
+        return [known] if known in names else names
+
+    def _release_key(self, passed: PassedOver, call: Submission) -> None:
+        """Take a call's key from a job that failed before it was sent: the next one gets it."""
+        if passed.job_id is not None and call.key is not None:
+            self._keys.release(passed.job_id)
+
+    def _submit_to(self, provider: str, call: Submission, passed: Sequence[PassedOver]) -> Job:
+        """Validate a call for one provider, store its job, and submit it."""
         runner = find_provider(self._providers, provider)
-        request = self._prepare_request(feature, provider, model, arguments, rerun)
-        labelled = replace(request.job, tags=validate_tags(tags), idempotency_key=validate_key(key))
-        request = replace(request, job=labelled)
+        request = self._prepare_request(
+            call.feature, provider, call.model, call.arguments, call.rerun
+        )
+        facts = {PASSED_OVER: [one.to_dict() for one in passed]} if passed else {}
+        job = replace(
+            request.job,
+            tags=tuple(call.tags),
+            idempotency_key=call.key,
+            facts={**request.job.facts, **facts},
+        )
+        request = replace(request, job=job)
         # Before the checks: a repeated call gets its job even if it would be refused now.
-        known = self._keys.find(request.job, arguments)
+        known = self._keys.find(request.job, call.arguments)
         if known is not None:
             return known
-        require_consent(request.card, {*self._accepted(), *accepted})
-        self._refuse(runner, request, force=force)
-        request = self._with_estimate(request)
-        if preview:
+        require_consent(request.card, {*self._accepted(), *call.accepted})
+        self._refuse(runner, request, force=call.force)
+        request = self._with_estimate(request, call)
+        if call.preview:
             self.preview(request.job)
-        if detach and runner.capabilities().blocking:
-            return self._enqueue(request, retry, arguments)
+        if call.detach and runner.capabilities().blocking:
+            return self._enqueue(request, call)
         # A provider with workers of its own reads from the job how often it may run again.
-        request = replace(request, job=replace(request.job, retry=retry))
-        return self._run_new(runner, request, arguments, on_progress)
+        request = replace(request, job=replace(request.job, retry=call.retry))
+        return self._run_new(runner, request, call)
 
-    def _run_new(
-        self,
-        runner: Provider,
-        request: Request,
-        arguments: Mapping[str, object],
-        on_progress: ProgressSink,
-    ) -> Job:
+    def _run_new(self, runner: Provider, request: Request, call: Submission) -> Job:
         """Store the job of a request, and submit it from this process."""
         request = self._mark_as_own(request)
         # Not None after a race: another process has stored a job with this key since the look-up.
-        first = self._keys.add(request.job, arguments)
+        first = self._add(request, call)
         if first is not None:
             return first
-        return self._run(runner, request, on_progress=on_progress, lock=self._device_lock)
+        return self._run(runner, request, on_progress=call.on_progress, lock=self._device_lock)
+
+    def _add(self, request: Request, call: Submission) -> Job | None:
+        """Store the job of a request within the budgets; return the one that has its key instead.
+
+        Raises:
+            ConfigurationError: with the code ``over_budget``, and with what would fit.
+        """
+        try:
+            return self._keys.add(request.job, call.arguments, call.limits.budgets)
+        except ConfigurationError as error:
+            if error.code != ErrorCode.OVER_BUDGET:
+                raise
+            refused = with_ways_out(
+                error, request, read_estimate(request.job.facts), self._cheaper.find
+            )
+        raise refused
 
     def _mark_as_own(self, request: Request) -> Request:
         """Return a request whose job names this process, if that runs it.
@@ -218,91 +274,20 @@ class Generation(JobRuns):
         if found is not None and found.has_estimated_sizes:
             self.preflight.refuse_impossible(request)  # Their true sizes may be known now.
 
-    def _with_estimate(self, request: Request) -> Request:
-        """Return a request whose job says what it is expected to cost, unless it costs nothing."""
+    def _with_estimate(self, request: Request, call: Submission) -> Request:
+        """Return a request whose job says what it is expected to cost, unless it costs nothing.
+
+        Raises:
+            ConfigurationError: with the code ``over_budget``, when that is above its limit.
+        """
         estimate = self.preflight.estimate(request)
+        require_affordable(request, estimate, call.limits, self._cheaper.find)
         if estimate is None or estimate.is_free or estimate.is_empty:
             return request
         facts = {**request.job.facts, ESTIMATE: estimate.to_dict()}
         return replace(request, job=replace(request.job, facts=facts))
 
-    def plan(
-        self,
-        feature: Feature,
-        *,
-        provider: str,
-        model: str | None,
-        arguments: Mapping[str, object],
-        rerun: RerunCall | None = None,
-    ) -> Request:
-        """Validate a call and return what would be run. Nothing is stored, nothing runs.
-
-        Raises:
-            ValidationError, UnknownModelError, UnknownProviderError: as ``submit``.
-            TioMagicError: when the provider knows beforehand that it cannot run it.
-        """
-        request = self._prepare_request(feature, provider, model, arguments, rerun)
-        find_provider(self._providers, provider).check(request)
-        return request
-
-    def look_ahead(
-        self,
-        feature: Feature,
-        *,
-        provider: str,
-        model: str | None,
-        arguments: Mapping[str, object],
-        rerun: RerunCall | None = None,
-        with_measured: bool = True,
-    ) -> tuple[Request, Preflight]:
-        """Validate a call and return what would be run and what it would take.
-
-        A token that is not there is a check of the preflight, not an error: a plan needs none.
-
-        Args:
-            feature: As for ``plan``.
-            provider: As for ``plan``.
-            model: As for ``plan``.
-            arguments: As for ``plan``.
-            rerun: As for ``plan``.
-            with_measured: True to look for measured runs among the stored jobs.
-
-        Raises:
-            TioMagicError: as ``plan``, but for a token that is not there.
-        """
-        request = self._prepare_request(feature, provider, model, arguments, rerun)
-        runner, missing = find_provider(self._providers, provider), ""
-        try:
-            runner.check(request)
-        except AuthenticationError as error:
-            missing = error.message
-        cost = find_answers(runner).describe(request).cost
-        found = self.preflight.check_request(request, with_measured=with_measured, cost=cost)
-        if missing and not any(check.part == TOKEN for check in found.problems):
-            told = Check(part=TOKEN, outcome=CheckOutcome.PROBLEM, message=missing)
-            found = replace(found, checks=(*found.checks, told))
-        return request, found
-
-    def _prepare_request(
-        self,
-        feature: Feature,
-        provider: str,
-        model: str | None,
-        arguments: Mapping[str, object],
-        rerun: RerunCall | None,
-    ) -> Request:
-        """Return the plan of a valid call."""
-        runner = find_provider(self._providers, provider)
-        able = runner.capabilities()
-        name, known = model or able.default_model, self._catalogue
-        wanted = feature_to_serve(name, feature, arguments, catalogue=known)
-        card = find_model(name, wanted, provider, runs=able.runs, catalogue=known)
-        feature, arguments = loop_as_interpolation(
-            feature, card, arguments, runs=able.runs, catalogue=known
-        )
-        return self._preparation.prepare(feature, card, provider, arguments, rerun=rerun)
-
-    def _enqueue(self, request: Request, retry: int, arguments: Mapping[str, object]) -> Job:
+    def _enqueue(self, request: Request, call: Submission) -> Job:
         """Store a job for a worker, and ensure that there is one."""
         if self._background is None or self._supervisor is None:
             raise ConfigurationError(
@@ -312,8 +297,8 @@ class Generation(JobRuns):
         # Check now what the worker would fail on later.
         self._preparation.restore(request.job, request.card)
         queue = self._background.queue(request.job.provider)
-        job = replace(request.job, queue=queue, retry=retry, message=WAITING_MESSAGE)
-        first = self._keys.add(job, arguments)
+        job = replace(request.job, queue=queue, retry=call.retry, message=WAITING_MESSAGE)
+        first = self._add(replace(request, job=job), call)
         if first is not None:
             return first
         try:
@@ -333,7 +318,7 @@ class Generation(JobRuns):
         recipe: Mapping[str, Any],
         *,
         overrides: Mapping[str, object],
-        provider: str | None = None,
+        provider: str | Sequence[str] | None = None,
         model: str | None = None,
         on_progress: ProgressSink = ignore_progress,
         detach: bool = False,
@@ -342,6 +327,7 @@ class Generation(JobRuns):
         key: str | None = None,
         force: bool = False,
         preview: bool = False,
+        max_cost: object = None,
     ) -> Job:
         """Run a recipe again, with the same seed unless another is given.
 
@@ -360,6 +346,7 @@ class Generation(JobRuns):
             key: As for ``submit``.
             force: As for ``submit``.
             preview: As for ``submit``.
+            max_cost: As for ``submit``.
         """
         feature = find_feature(str(recipe["feature"]))
         card = find_model(model or recipe["model"], feature, catalogue=self._catalogue)
@@ -377,4 +364,5 @@ class Generation(JobRuns):
             rerun=call,
             force=force,
             preview=preview,
+            max_cost=max_cost,
         )

@@ -6,13 +6,15 @@ in the repository, so that two processes that race with one key get the same job
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Final
 
 from tiomagic_domain.codes import ErrorCode
 from tiomagic_domain.errors import Problem, ProcessingError, ValidationError
 from tiomagic_domain.jobs.job import Job, JobQuery
 from tiomagic_domain.lifecycle.job_updater import JobUpdater
+from tiomagic_domain.money.budgets import Budget
 from tiomagic_domain.ports.job_repository import JobRepository
 from tiomagic_domain.suggestions import shorten_repr
 
@@ -70,15 +72,36 @@ class IdempotencyKeys:
                 return stored
         return None
 
-    def add(self, job: Job, given: Mapping[str, object]) -> Job | None:
+    def find_provider(self, key: str | None) -> str | None:
+        """Return who runs the stored job with a key; None when there is none, or no key."""
+        query = JobQuery(idempotency_key=key, limit=1)
+        found = () if key is None else self._repository.list(query)
+        return next((job.provider for job in found if job.idempotency_key == key), None)
+
+    def release(self, job_id: str) -> None:
+        """Take the key from a job that failed before it was sent: another one gets it."""
+        job = self._repository.get(job_id)
+        self._updater.update(
+            job, lambda job, at: replace(job, idempotency_key=None, last_updated=at), quiet=True
+        )
+
+    def add(
+        self, job: Job, given: Mapping[str, object], budgets: Sequence[Budget] = ()
+    ) -> Job | None:
         """Store a new job; return the existing one with its key if another process won the race.
+
+        Args:
+            job: The job.
+            given: The arguments of the call.
+            budgets: Those that it must fit into.
 
         Raises:
             ValidationError: when that one belongs to another call.
             ProcessingError: when the job cannot be stored.
+            ConfigurationError: with the code ``over_budget`` when a budget has no room for it.
         """
         try:
-            self._updater.add(job)
+            self._updater.add(job, budgets)
         except ProcessingError as error:
             if error.code != ErrorCode.KEY_TAKEN:
                 raise

@@ -211,20 +211,24 @@ class PreflightChecks:
             self._on_trouble(ProcessingError(what, code=ErrorCode.MALFORMED_ANSWER))
         return RunConditions()
 
+    def other_providers(self, request: Request) -> Iterator[Alternative]:
+        """Yield the other providers that can run a request."""
+        yield from self._other_providers(request.card, request.job.provider)
+
     def _alternatives(self, found: Preflight, request: Request) -> Iterator[Alternative]:
-        yield from self._other_providers(found)
+        yield from self._other_providers(found.card, found.provider)
         model = self._largest_that_fits(found, request)
         if model is not None:
             yield Alternative(kind=AlternativeKind.MODEL, name=model)
 
-    def _other_providers(self, found: Preflight) -> Iterator[Alternative]:
+    def _other_providers(self, card: ModelCard, provider: str) -> Iterator[Alternative]:
         for name in self._providers:
-            if name == found.provider:
+            if name == provider:
                 continue
             try:
-                if not self._providers[name].capabilities().runs(found.card):
+                if not self._providers[name].capabilities().runs(card):
                     continue
-                other = self.check_model(found.card, name)
+                other = self.check_model(card, name)
             except TioMagicError as error:
                 # One that is not installed or broken is no way out; `doctor` names it.
                 self._on_trouble(error)

@@ -5,20 +5,27 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from dataclasses import replace
+from typing import Final
 
 from tiomagic_domain.catalogue import ModelCard, find_model
 from tiomagic_domain.codes import ErrorCode
 from tiomagic_domain.errors import (
     APIError,
+    AuthenticationError,
+    ConfigurationError,
+    DeploymentError,
     GenerationCanceledError,
     ProcessingError,
+    ResourceNotFoundError,
     TioMagicError,
+    ValidationError,
 )
 from tiomagic_domain.jobs.job import Job, JobStatus
 from tiomagic_domain.lifecycle.finishing import Finish, keep_as_it_is
-from tiomagic_domain.lifecycle.job_updater import ignore_change, ignore_trouble
+from tiomagic_domain.lifecycle.job_updater import NO_FACTS, ignore_change, ignore_trouble
 from tiomagic_domain.lifecycle.observer import JobObserver, never_stop
 from tiomagic_domain.lifecycle.provider_answers import validate_report
+from tiomagic_domain.money.charges import NOT_SENT
 from tiomagic_domain.ports.clock import Clock
 from tiomagic_domain.ports.job_repository import JobRepository
 from tiomagic_domain.ports.output_store import OutputStore
@@ -31,6 +38,16 @@ from tiomagic_domain.workers import Background, DeviceLock
 from tiomagic_domain.workers.environmental_errors import is_environmental
 
 __all__ = ["JobRuns"]
+
+REFUSALS: Final = (
+    AuthenticationError,
+    ConfigurationError,
+    DeploymentError,
+    ResourceNotFoundError,
+    ValidationError,
+)
+"""Errors of a submission that has started nothing; so have those of ``APIError``, but for a lost
+answer. After any other error a remote run may go on, and be billed."""
 
 WORKER_STOPPED_REPORT = Report(
     status=JobStatus.FAILED,
@@ -211,10 +228,12 @@ class JobRuns(JobTracker):
             with lock.hold(job, observer) if lock else nullcontext():
                 return validate_report(runner.submit(request, observer), job)
         except GenerationCanceledError as error:
-            return Report(status=JobStatus.CANCELED, message=error.message)
+            # A remote provider looks for a cancel before it sends a job, and not after.
+            facts = {} if runner.capabilities().blocking else {NOT_SENT: True}
+            return Report(status=JobStatus.CANCELED, message=error.message, facts=facts)
         except APIError as error:
             if error.code != ErrorCode.ANSWER_LOST:
-                self._store_failure(job, error)
+                self._store_failure(job, error, was_refused=True)
                 raise
             # It may run already. A second submission could make and bill it twice, so it is only
             # looked up.
@@ -229,7 +248,7 @@ class JobRuns(JobTracker):
                 interrupt.add_note(say_perhaps_started(job.job_id))
             raise
         except Exception as error:
-            self._store_failure(job, error)
+            self._store_failure(job, error, was_refused=isinstance(error, REFUSALS))
             raise
 
     def _stop_if_canceled(self, runner: Provider, job: Job, report: Report) -> Job:
@@ -244,8 +263,14 @@ class JobRuns(JobTracker):
             self._on_trouble(error)
             return job
 
-    def _store_failure(self, job: Job, error: Exception) -> None:
-        """Store why a run failed; after a failure of the machine a queue's job waits again."""
+    def _store_failure(self, job: Job, error: Exception, *, was_refused: bool = False) -> None:
+        """Store why a run failed; after a failure of the machine a queue's job waits again.
+
+        Args:
+            job: Which job.
+            error: Why.
+            was_refused: True when the provider has started nothing, so that nothing is billed.
+        """
         # A full disk or a driver that is gone would fail every job of the queue, one after the
         # other.
         if job.queue is not None and self._supervisor is not None and is_environmental(error):
@@ -257,4 +282,4 @@ class JobRuns(JobTracker):
             if after.status is not JobStatus.RUNNING:
                 return
             # The job still runs: its provider has given the run another call id.
-        self._updater.fail(job, error)
+        self._updater.fail(job, error, {NOT_SENT: True} if was_refused else NO_FACTS)

@@ -362,10 +362,19 @@ def find_provider(providers: Mapping[str, Provider], name: str) -> Provider:
     Raises:
         UnknownProviderError: when there is none of that name; the message lists them.
     """
+    require_provider(providers, name)
+    return providers[name]
+
+
+def require_provider(providers: Mapping[str, Provider], name: str) -> None:
+    """Raise if there is no provider of a name; builds none.
+
+    Raises:
+        UnknownProviderError: the message lists them.
+    """
     if name not in providers:
         raise UnknownProviderError(
             f"there is no provider {name!r}.{did_you_mean(name, providers)} "
             f"Providers: {list_names(providers)}",
             details={"provider": name, "known": sorted(providers)},
         )
-    return providers[name]

@@ -165,6 +165,7 @@ class AsyncTioMagic(AsyncFeatureCalls):
     recover: Final = _forward(TioMagic.recover)
     get_job: Final = _forward(TioMagic.get_job)
     list_jobs: Final = _forward(TioMagic.list_jobs)
+    costs: Final = _forward(TioMagic.costs)
     export_jobs: Final = _forward(TioMagic.export_jobs)
     delete_job: Final = _forward(TioMagic.delete_job)
     contact_sheet: Final = _forward(TioMagic.contact_sheet)

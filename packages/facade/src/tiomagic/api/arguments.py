@@ -137,8 +137,8 @@ def build_job_query(filters: JobFilters, *, limit: int | None) -> JobQuery:
     return JobQuery(
         status=None if words is None else frozenset(_status(word) for word in words),
         feature=None if feature is None else find_feature(feature),
-        since=_moment("since", given.pop("since", None)),
-        until=_moment("until", given.pop("until", None)),
+        since=parse_moment("since", given.pop("since", None)),
+        until=parse_moment("until", given.pop("until", None)),
         **given,
     )
 
@@ -161,8 +161,16 @@ _AGO: Final = re.compile(r"(\d{1,4}) *([hdw])")
 _UNITS: Final = {"h": "hours", "d": "days", "w": "weeks"}
 
 
-def _moment(field: str, given: datetime | str | None) -> datetime | None:
-    """Return a time, also one that is so many hours, days or weeks ago: 36h, 7d, 2w."""
+def parse_moment(field: str, given: datetime | str | None) -> datetime | None:
+    """Return a time, also one that is so many hours, days or weeks ago: 36h, 7d, 2w.
+
+    Args:
+        field: The filter's name.
+        given: The time; None for none.
+
+    Raises:
+        ValidationError: when it is no time.
+    """
     if isinstance(given, str) and (ago := _AGO.fullmatch(given.strip())):
         return datetime.now(UTC) - timedelta(**{_UNITS[ago[2]]: int(ago[1])})
     try:

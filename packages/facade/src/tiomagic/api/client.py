@@ -8,7 +8,7 @@ Loads nothing heavy; each method imports what it needs.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, Unpack
@@ -86,7 +86,7 @@ class TioMagic(
 
     def configure(
         self,
-        provider: ProviderName | None = None,
+        provider: ProviderName | Sequence[ProviderName] | None = None,
         *,
         api_key: str | None = None,
         model_path: str | Path | None = None,
@@ -98,7 +98,8 @@ class TioMagic(
         """Change settings; those that you leave out keep their value.
 
         Args:
-            provider: Who runs generations; one of ``get_providers()``.
+            provider: Who runs generations; one of ``get_providers()``, or several: the first that
+                can run a call does (docs/costs.md).
             api_key: Key of a hosted service.
             model_path: Folder, or repository of the hub (``owner/name@revision``), with the
                 weights of whatever model is asked for, or one file (``.safetensors``, ``.gguf``)
@@ -107,7 +108,8 @@ class TioMagic(
             timeout: Seconds that one generation may take on Modal.
             scaledown_window: Seconds that an idle container on Modal is kept.
             **more: The other settings of :mod:`tiomagic.wiring.settings`, such as ``weights_dir``,
-                ``device``, ``hf_token``, ``output_dir``, ``database_url``, ``worker_idle_s``.
+                ``device``, ``hf_token``, ``output_dir``, ``database_url``, ``worker_idle_s``,
+                ``max_cost``, ``daily_budget``, ``monthly_budget``.
 
         Raises:
             UnknownProviderError: when there is no such provider; nothing has changed.
@@ -139,13 +141,15 @@ class TioMagic(
         Args:
             feature: Such as ``text_to_video``.
             model: Its name; None for the provider's default.
-            **arguments: As for the call itself; options of how it runs are ignored.
+            **arguments: As for the call itself; of the options of how it runs only ``max_cost``
+                counts.
 
         Returns:
-            ``feature model provider gpu cost width height num_frames fps seconds memory weights_gib
-            gpu_memory_gib arguments asked notes unknown_words preflight``; what does not apply is
-            None. ``unknown_words`` are those of the prompt that the model does not know. A seed
-            that is left out is drawn when the job is made, and is not among the arguments.
+            ``feature model provider passed_over gpu cost estimate width height num_frames fps
+            seconds memory weights_gib gpu_memory_gib arguments asked notes unknown_words
+            preflight``; what does not apply is None. ``unknown_words`` are those of the prompt that
+            the model does not know. A seed that is left out is drawn when the job is made, and is
+            not among the arguments.
             ``seconds`` is the length that you get: of a continuation the new part, of a loop
             without the frame that is left out. ``asked`` has your ``seconds``, ``aspect`` and
             ``resolution``, and ``notes`` says where the nearest that the model makes is not quite
@@ -161,7 +165,8 @@ class TioMagic(
         from tiomagic.api.plan import plan
 
         call = Call.read(feature, model, None, arguments)
-        return plan(self.session, call.feature, call.model, call.arguments)
+        limit = call.options.max_cost
+        return plan(self.session, call.feature, call.model, call.arguments, max_cost=limit)
 
     def rerun(
         self,
@@ -177,29 +182,31 @@ class TioMagic(
         Args:
             source: A job's id, a video of tiomagic, or the JSON file beside one.
             provider: Who is to run it; None for the configured provider, else the recipe's own.
+                Of several that are configured the one that ran it.
             model: Another model. It gets the inputs, the seed and what you chose, as far as it has
                 them, and its own defaults for the rest; ``job.changed_choices`` says what it did
                 not take. None for the recipe's.
             trust: True to fetch the LoRAs and commits that a file names and you have not.
             **overrides: Arguments that replace the recipe's, such as ``seed=7``; None removes
                 one. ``wait``, ``progress``, ``on_progress``, ``retry``, ``idempotency_key``,
-                ``force`` and ``preview`` say how it runs, as in :meth:`text_to_video`.
+                ``force``, ``preview`` and ``max_cost`` say how it runs, as in
+                :meth:`text_to_video`.
 
         Raises:
             ResourceNotFoundError: when there is no such job or file, or an input is gone.
             ValidationError: when the file has no recipe, an argument is refused, an input is a path
                 or an address, or, with the code ``untrusted_weights``, ``trust`` is needed.
         """
-        from tiomagic.api.run import rerun
+        from tiomagic.api.run import choose_rerun_providers, rerun
         from tiomagic.display.next_steps import advise_in_python
         from tiomagic.results.recipes import load_trusted_recipe
 
         recipe = advise_in_python()(load_trusted_recipe)(
             self.session, source, replaced=overrides.keys(), model=model, trust=trust
         )
-        name = provider or self.settings.provider or str(recipe["provider"])
+        names = choose_rerun_providers(self.session, recipe, provider)
         options, changes = RunOptions.split(overrides)
-        return rerun(self.session, recipe, name, changes, options, model)
+        return rerun(self.session, recipe, names, changes, options, model)
 
     def unload(self) -> None:
         """Free the memory of models that are kept loaded. The next generation loads again."""

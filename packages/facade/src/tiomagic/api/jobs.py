@@ -7,9 +7,11 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO, Unpack
+from typing import TYPE_CHECKING, Any, Literal, TextIO, Unpack
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from tiomagic.api.arguments import JobFilters
     from tiomagic.handle.handle import JobHandle
     from tiomagic.wiring.session import Session
@@ -141,6 +143,43 @@ class JobMethods(ABC):
         if query.after is not None:
             query = replace(query, after=self._find_id(query.after))
         return [self._handle_of(job) for job in self.session.generation.list(query)]
+
+    def costs(
+        self,
+        by: Literal["day", "model", "provider", "tag"] = "day",
+        *,
+        since: datetime | str | None = None,
+        until: datetime | str | None = None,
+        model: str | None = None,
+        provider: str | None = None,
+        tag: str | None = None,
+    ) -> list[dict[str, Any]]:
+        """Return what stored jobs have cost, one row for each group and currency.
+
+        Args:
+            by: What a row is of. Days are those of UTC, and a job is in the one in which it was
+                submitted. A job with several tags is in the row of each.
+            since: Submitted then or later: datetime, ISO 8601 (local if without a zone), or 7d ago
+                (h, d, w).
+            until: Submitted before.
+            model: Jobs of this model alone.
+            provider: Jobs of this provider alone.
+            tag: Jobs with this tag alone.
+
+        Returns:
+            Sorted rows: the group under its name, such as ``day``; ``currency``; ``spent``, what
+            providers have said that runs cost, and ``spent_jobs``, of how many; ``expected``, the
+            most that those are likely to cost of which that is not known yet, and
+            ``expected_jobs``. Jobs that cost nothing are in none.
+
+        Raises:
+            ValidationError: when a filter is refused.
+            ConfigurationError: when a job store of your own does not sum costs.
+        """
+        from tiomagic.api.costs import sum_costs
+
+        filters = {"since": since, "until": until, "model": model, "provider": provider, "tag": tag}
+        return sum_costs(self.session, by, filters)
 
     def export_jobs(
         self,

@@ -10,6 +10,7 @@ from tiomagic.wiring.provider_names import DEFAULT_PROVIDER
 from tiomagic.wiring.redacting_provider import redact_errors
 from tiomagic_domain.catalogue import find_feature
 from tiomagic_domain.requests.preparation import INPUT_NOTES_FACT, SIZE_NOTES_FACT
+from tiomagic_domain.spending.fallback import PassedOver
 
 if TYPE_CHECKING:
     from tiomagic.wiring.session import Session
@@ -18,19 +19,27 @@ if TYPE_CHECKING:
 
 
 def plan(
-    session: Session, feature: str, model: str | None, arguments: Mapping[str, object]
+    session: Session,
+    feature: str,
+    model: str | None,
+    arguments: Mapping[str, object],
+    *,
+    max_cost: float | str | None = None,
 ) -> dict[str, Any]:
     """Validate a call, and return its plan; see :meth:`tiomagic.TioMagic.plan`."""
     wanted = find_feature(feature)
-    provider = session.configured_provider()
+    passed: list[PassedOver] = []
     with advise_in_python(), redact_errors(lambda: session.settings.secrets):
         request, found = session.generation.look_ahead(
             wanted,
-            provider=provider,
+            provider=session.configured_providers(),
             model=model,
             arguments=arguments,
             with_measured=session.has_stored_jobs,
+            max_cost=max_cost,
+            on_passed=passed.append,
         )
+    provider = request.job.provider
     described = session.provider(provider).describe(request)
     settled = request.job.arguments
     if arguments.get("seed") is None:
@@ -41,6 +50,7 @@ def plan(
         "feature": request.feature.value,
         "model": request.card.name,
         "provider": provider,
+        "passed_over": [one.to_dict() for one in passed],
         "gpu": described.device,
         "cost": found.cost and found.cost.to_dict(),
         "estimate": found.estimate and found.estimate.to_dict(),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -25,11 +25,11 @@ if TYPE_CHECKING:
 
 def run(session: Session, call: Call) -> JobHandle:
     """Submit a job; see :meth:`tiomagic.TioMagic.text_to_video`."""
-    provider, options = session.configured_provider(), call.options
-    with _submission(session, call.model or provider, options) as sink:
+    providers, options = session.configured_providers(), call.options
+    with _submission(session, call.model or providers[0], options) as sink:
         job = session.generation.submit(
             call.feature,
-            provider=provider,
+            provider=providers,
             model=call.model,
             arguments=call.arguments,
             on_progress=sink,
@@ -38,6 +38,7 @@ def run(session: Session, call: Call) -> JobHandle:
             key=options.idempotency_key,
             force=options.force,
             preview=options.preview,
+            max_cost=options.max_cost,
         )
     return _hand_over(session, job, options)
 
@@ -45,7 +46,7 @@ def run(session: Session, call: Call) -> JobHandle:
 def rerun(
     session: Session,
     recipe: Mapping[str, Any],
-    provider: str,
+    provider: str | Sequence[str],
     overrides: Mapping[str, object],
     options: RunOptions,
     model: str | None = None,
@@ -63,8 +64,25 @@ def rerun(
             key=options.idempotency_key,
             force=options.force,
             preview=options.preview,
+            max_cost=options.max_cost,
         )
     return _hand_over(session, job, options, recipe)
+
+
+def choose_rerun_providers(
+    session: Session, recipe: Mapping[str, Any], given: str | None
+) -> list[str]:
+    """Return who runs a recipe again: who is named, the configured one, else the recipe's own.
+
+    Of several that are configured it is the one that ran it, for the same video.
+    """
+    if given is not None:
+        return [given]
+    own = str(recipe["provider"])
+    if session.settings.provider is None:
+        return [own]
+    names = session.configured_providers()
+    return [own] if own in names else names
 
 
 @contextmanager

@@ -223,15 +223,15 @@ def _run(
     concurrency: int | None,
     progress: bool | None,
 ) -> list[BatchCell]:
-    provider = session.configured_provider()
+    providers = session.configured_providers()
     # One run a device at a time: in this process more than one would only wait for each other.
-    here = session.provider(provider).capabilities().blocking
+    here = session.provider(providers[0]).capabilities().blocking
     batches = Batches(generation=session.generation, clock=session.clock)
     with _show_batch_progress(name, len(wanted), progress=progress) as tell:
         outcomes = batches.run(
             name,
             wanted,
-            provider=provider,
+            provider=providers,
             concurrency=1 if here else DEFAULT_CONCURRENCY if concurrency is None else concurrency,
             on_outcome=tell,
         )
@@ -341,8 +341,8 @@ def _check_any(session: Session, wanted: Sequence[BatchRequest]) -> None:
     Raises:
         TioMagicError: when none can; why the first one cannot.
     """
-    provider, refused = session.configured_provider(), None
-    for request in wanted:
+    providers, refused = session.configured_providers(), None
+    for request, provider in product(wanted, providers):
         try:
             with advise_in_python():
                 session.generation.plan(

@@ -22,6 +22,7 @@ class RunOptions:
     idempotency_key: str | None = None
     force: bool = False
     preview: bool = False
+    max_cost: float | str | None = None
 
     @classmethod
     def split(cls, arguments: Mapping[str, Any]) -> tuple[Self, dict[str, Any]]:

@@ -44,6 +44,7 @@ EXAMPLES: Final[Mapping[str, tuple[str, ...]]] = {
     "models": ("models", "models --feature pose-guidance --json"),
     "schema": ("schema wan2.1-vace-14b pose-guidance", "schema doodle text-to-video --json"),
     "jobs": ("jobs", "jobs --status failed --since 7d", 'jobs --text "fox" --json'),
+    "costs": ("costs", "costs --by model --since 2026-11-01", "costs --by tag --csv"),
     "status": ("status JOB", "status JOB --watch"),
     "cancel": ("cancel JOB",),
     "logs": ("logs JOB", "logs JOB --json"),

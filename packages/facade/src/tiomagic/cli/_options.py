@@ -27,7 +27,8 @@ Provider = Annotated[
     typer.Option(
         "--provider",
         "-p",
-        help="Provider that runs it; by default TIOMAGIC_PROVIDER, or local.",
+        help="Provider that runs it, or several with commas: the first that can. By default "
+        "TIOMAGIC_PROVIDER, or local.",
         autocompletion=values.complete_providers,
     ),
 ]
@@ -63,6 +64,14 @@ AcceptTerms = Annotated[
         help="Accept the terms of a model that has some, by its name; repeatable. For all "
         "commands: TIOMAGIC_ACCEPTED_TERMS.",
         autocompletion=values.complete_models,
+    ),
+]
+MaxCost = Annotated[
+    str | None,
+    typer.Option(
+        "--max-cost",
+        metavar="AMOUNT",
+        help="Refuse the run if it may cost more, such as 2.50 or '2.50 EUR'; TIOMAGIC_MAX_COST.",
     ),
 ]
 DryRun = Annotated[
@@ -307,3 +316,4 @@ class CommandRun:
     yes: bool = False
     accept_terms: Sequence[str] | None = None
     preview: str | None = None
+    max_cost: str | None = None

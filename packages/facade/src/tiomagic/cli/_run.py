@@ -72,6 +72,7 @@ def run_feature(
         if options["prompt"] is None and source is None and continued is None:
             raise typer.BadParameter(NO_PROMPT, param_hint="PROMPT")
         from tiomagic.cli._trust import announce_download, ask_for_consent  # noqa: PLC0415  # Not for --help.
+        from tiomagic.cli._values import read_arguments  # noqa: PLC0415  # The same.
         from tiomagic.cli.warm.submit import submit  # noqa: PLC0415  # The same.
 
         tm = connect(
@@ -91,11 +92,13 @@ def run_feature(
             )
         _set_provider(tm, recipe)
         name = model or (str(recipe["model"]) if recipe else tm.get_default_model())
-        arguments = {**_arguments(feature, name, options, assignments, more), **more}
+        # Of several providers each has a default model of its own.
+        wanted = model if model is None and recipe is None and tm.settings.other_providers else name
+        arguments = {**read_arguments(feature, name, options, assignments, more), **more}
         target = check_target(manner.output)  # Before the run, which may take hours.
         previews = find_preview(output, manner.preview, waits=manner.wait)
         if manner.dry_run:
-            _show_plan(output, tm, feature, name, arguments, recipe, forced=manner.force)
+            show_plan(output, tm, feature, wanted, arguments, recipe=recipe, manner=manner)
             return
         ask_for_consent(output, tm, [name])
         announce_download(
@@ -109,8 +112,13 @@ def run_feature(
         )
         if shows_progress(manner):
             show_sizes(output, feature, name, arguments, recipe)
-        call = _choose_call(tm, feature, name, source)
-        call = partial(call, retry=manner.retry, force=manner.force, **arguments)
+        call = partial(
+            _choose_call(tm, feature, wanted, source),
+            retry=manner.retry,
+            force=manner.force,
+            max_cost=manner.max_cost,
+            **arguments,
+        )
         provider = tm.session.configured_provider()
         job = submit(output, tm, manner, provider, name, call, previews=previews)
         wait_and_show(output, job, manner, target, previews=previews)
@@ -131,7 +139,9 @@ def _arguments_of(recipe: Mapping[str, Any] | None) -> dict[str, Any]:
     return {} if recipe is None else {**recipe["required_args"], **recipe["optional_args"]}
 
 
-def _choose_call(tm: TioMagic, feature: str, model: str, source: str | None) -> Callable[..., Any]:
+def _choose_call(
+    tm: TioMagic, feature: str, model: str | None, source: str | None
+) -> Callable[..., Any]:
     """Return the method of ``tm`` that makes the video, with its model."""
     if source is None:
         return partial(getattr(tm, feature), model)
@@ -171,23 +181,28 @@ def _set_provider(tm: TioMagic, recipe: Mapping[str, Any] | None) -> None:
         tm.configure(provider=cast("ProviderName", name))
 
 
-def _show_plan(
+def show_plan(
     output: Output,
     tm: TioMagic,
     feature: str,
-    model: str,
+    model: str | None,
     arguments: Mapping[str, Any],
-    recipe: Mapping[str, Any] | None,
     *,
-    forced: bool,
+    recipe: Mapping[str, Any] | None,
+    manner: CommandRun,
 ) -> None:
     """Show what a run would take."""
     from tiomagic.display.plans import describe_plan  # noqa: PLC0415  # Not for --help.
 
-    if recipe is not None:
+    if recipe is not None and model is not None:
         arguments = show_changes(output, recipe, model, arguments).arguments
-    planned = tm.plan(cast("FeatureName", feature), cast("ModelName", model), **arguments)
-    output.data(planned, describe_plan(planned, command_words(), forced=forced))
+    planned = tm.plan(
+        cast("FeatureName", feature),
+        cast("ModelName | None", model),
+        max_cost=manner.max_cost,
+        **arguments,
+    )
+    output.data(planned, describe_plan(planned, command_words(), forced=manner.force))
 
 
 def show_changes(
@@ -251,26 +266,6 @@ def _recipe(
         problem = Problem(field="--from", message=message, given=repr(source))
         raise ValidationError.of([problem], subject="the command line")
     return recipe
-
-
-def _arguments(
-    feature: str,
-    model: str,
-    options: Mapping[str, str | None],
-    assignments: list[str] | None,
-    more: Mapping[str, object],
-) -> dict[str, Any]:
-    """Return the arguments that the command line gives as texts."""
-    from tiomagic.api.models import find_schema  # noqa: PLC0415  # The same.
-    from tiomagic.cli._text_input import read_prompt  # noqa: PLC0415  # Not for --help.
-    from tiomagic.cli._values import parse_arguments  # noqa: PLC0415  # The same.
-    from tiomagic_domain.catalogue import find_feature  # noqa: PLC0415  # The same.
-    from tiomagic_domain.requests.continuing import feature_to_serve  # noqa: PLC0415  # The same.
-
-    wanted = feature_to_serve(model, find_feature(feature), more)
-    known, prompt = find_schema(wanted, model), options["prompt"]
-    texts = {**options, "prompt": None if prompt is None else read_prompt(prompt)}
-    return parse_arguments(known, texts, assignments or [])
 
 
 def shows_progress(manner: CommandRun) -> bool:

@@ -147,3 +147,22 @@ def _is_file(text: str) -> bool:
 
 def _problem(field: str, message: str, given: str) -> Problem:
     return Problem(field=field, message=message, given=repr(given))
+
+
+def read_arguments(
+    feature: str,
+    model: str,
+    options: Mapping[str, str | None],
+    assignments: list[str] | None,
+    more: Mapping[str, object],
+) -> dict[str, Any]:
+    """Return the arguments that the command line gives as texts."""
+    from tiomagic.api.models import find_schema  # noqa: PLC0415  # The same.
+    from tiomagic.cli._text_input import read_prompt  # noqa: PLC0415  # Not for --help.
+    from tiomagic_domain.catalogue import find_feature  # noqa: PLC0415  # The same.
+    from tiomagic_domain.requests.continuing import feature_to_serve  # noqa: PLC0415  # The same.
+
+    wanted = feature_to_serve(model, find_feature(feature), more)
+    known, prompt = find_schema(wanted, model), options["prompt"]
+    texts = {**options, "prompt": None if prompt is None else read_prompt(prompt)}
+    return parse_arguments(known, texts, assignments or [])

@@ -19,6 +19,7 @@ from tiomagic.cli._provider_groups import find_provider_group, list_provider_gro
 from tiomagic.cli.commands.batch import batch, compare
 from tiomagic.cli.commands.cancel import cancel
 from tiomagic.cli.commands.convert import convert
+from tiomagic.cli.commands.costs import costs
 from tiomagic.cli.commands.delete import delete
 from tiomagic.cli.commands.demo import demo
 from tiomagic.cli.commands.doctor import doctor
@@ -49,7 +50,10 @@ from tiomagic.display import streams
 
 SECTIONS: Final[Mapping[str, Sequence[Command]]] = {
     "Make videos": (demo, *FEATURE_COMMANDS, EXTEND_COMMAND, rerun, batch, compare),
-    "Watch, find and keep jobs": (jobs, status, cancel, run_next, logs, tag, note, delete, export),
+    "Watch, find and keep jobs": (
+        *(jobs, status, cancel, run_next, logs, tag, note, delete, export),
+        costs,
+    ),
     "Work with finished videos": (open_, sheet, convert, inspect, mask),
     "Models and their weights": (models, schema, download, weights, rehearse),
     "This installation": (doctor, worker, ui, serve, mcp),

@@ -41,6 +41,7 @@ from tiomagic_domain.jobs.job import Job, JobStatus
 from tiomagic_domain.redaction import redact_data
 from tiomagic_domain.requests.carrying import describe_changes
 from tiomagic_domain.requests.preparation import SIZE_NOTES_FACT
+from tiomagic_domain.spending.fallback import describe_passed_over
 from tiomagic_domain.text import escape_control_characters
 
 if TYPE_CHECKING:
@@ -192,3 +193,6 @@ class Journal:
             self._logger.warning(
                 "job.choice_changed", job_id=job.job_id, model=job.model, changes=changes
             )
+        passed = describe_passed_over(job.facts)
+        if passed:
+            self._logger.warning("job.passed_over", job_id=job.job_id, providers=passed)

@@ -38,6 +38,7 @@ def describe_plan(
     lines: list[tuple[str, str | None]] = [
         ("what", f"{planned['feature']} with {planned['model']}"),
         ("where", f"{planned['provider']}, {_describe_device(planned)}"),
+        *(("not on", f"{one['provider']}: {one['reason']}") for one in planned["passed_over"]),
         ("size", size if planned["width"] else None),
         ("length", length),
         *(("note", say_note(note, words)) for note in planned.get("notes", ())),

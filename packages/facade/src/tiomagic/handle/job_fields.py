@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from tiomagic.display.next_steps import PYTHON, add_ways
 from tiomagic_domain.requests.carrying import CHANGED_CHOICES_FACT
+from tiomagic_domain.spending.fallback import PASSED_OVER
 
 if TYPE_CHECKING:
     from tiomagic_domain.jobs.job import Job
@@ -101,6 +102,11 @@ class JobFields:
         ``used`` is the nearest legal value, or None when the choice is left out.
         """
         return list(self._job.facts.get(CHANGED_CHOICES_FACT, ()))
+
+    @property
+    def passed_over(self) -> list[dict[str, Any]]:
+        """The providers that were to run it and could not, ``provider code reason job_id``."""
+        return list(self._job.facts.get(PASSED_OVER, ()))
 
     @property
     def queue(self) -> str | None:

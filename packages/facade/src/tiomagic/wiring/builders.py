@@ -33,6 +33,7 @@ if TYPE_CHECKING:
         Provider,
         VideoJoiner,
     )
+    from tiomagic_domain.spending.limits import CostLimits
     from tiomagic_domain.workers import Background
     from tiomagic_storage import GenerationLog, SqlJobRepository
 
@@ -46,6 +47,26 @@ OWNER_ONLY_FOLDERS: Final = (
     "uploads",
 )
 """The folders of the state folder."""
+
+
+def read_cost_limits(settings: Settings) -> CostLimits:
+    """Return the limits of what runs may cost that are set."""
+    from tiomagic_domain.money.amounts import Money
+    from tiomagic_domain.money.budgets import Budget, BudgetPeriod
+    from tiomagic_domain.spending.limits import CostLimits
+
+    limits = {
+        BudgetPeriod.DAY: settings.daily_budget,
+        BudgetPeriod.MONTH: settings.monthly_budget,
+    }
+    return CostLimits(
+        max_cost=None if settings.max_cost is None else Money.parse(settings.max_cost),
+        budgets=tuple(
+            Budget(period=period, limit=Money.parse(limit))
+            for period, limit in limits.items()
+            if limit is not None
+        ),
+    )
 
 
 def build_clock() -> SystemClock:

@@ -89,6 +89,7 @@ class Container:
             joiner=self.joiner,
             accepted=providers.Object(lambda: settings().accepted_terms),
             masks=self.masks,
+            limits=providers.Object(lambda: builders.read_cost_limits(settings())),
             count_operations=providers.Object(count_operations),
         )
         self.archive: Part = once(

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from tiomagic_domain.errors import TioMagicError
     from tiomagic_domain.jobs.job import Job, JobQuery
     from tiomagic_domain.media import Media, MediaKind
+    from tiomagic_domain.money.amounts import Money
     from tiomagic_domain.money.budgets import Budget
     from tiomagic_domain.money.sums import CostQuery, CostSum
     from tiomagic_domain.ports import Lease, Leases
@@ -49,6 +50,10 @@ class LazyRepository(KeepsLeases, KeepsCosts):
     def add_within(self, job: Job, budgets: Sequence[Budget]) -> None:
         """Store a new job durably, if it fits into every budget; see the port."""
         self._repository().add_within(job, budgets)
+
+    def sum_taken(self, budget: Budget, at: datetime) -> Money:
+        """Return what the period of a budget has taken so far; see the port."""
+        return self._repository().sum_taken(budget, at)
 
     def sum_costs(self, query: CostQuery) -> Sequence[CostSum]:
         """Return the sums of the charges of stored jobs; see the port."""

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from tiomagic.wiring.redacting_provider import RedactingProvider
     from tiomagic_domain.catalogue import ModelCard
     from tiomagic_domain.ports import Capabilities, Clock, Pictures
+    from tiomagic_domain.spending.limits import CostLimits
     from tiomagic_domain.usecases.archive import Archive
     from tiomagic_domain.usecases.generation import Generation
     from tiomagic_domain.usecases.preflight import PreflightChecks
@@ -95,7 +96,7 @@ class Session:
         self._preflight: PreflightChecks | None = None
         self._lock = threading.RLock()
         self._configured = check_configured(configured)
-        self.check_provider(self._configured.get("provider"))
+        self._check_providers(self._configured)
 
     @property
     def settings(self) -> Settings:
@@ -117,7 +118,7 @@ class Session:
         """
         # All values are checked before any changes: all or none.
         values = check_configured(given)
-        self.check_provider(values.get("provider"))
+        self._check_providers(values)
         with self._lock:
             before, self._configured = self._settings, {**self._configured, **values}
             self._settings = self._preflight = None
@@ -147,12 +148,30 @@ class Session:
         self.check_provider(name)
         return name
 
+    def configured_providers(self) -> list[str]:
+        """Return the providers that are tried in order, the default one first.
+
+        Raises:
+            ConfigurationError, UnknownProviderError: as ``configured_provider``.
+        """
+        names = [self.configured_provider(), *self.settings.other_providers]
+        for name in names:
+            self.check_provider(name)
+        return names
+
     @property
     def generation(self) -> Generation:
         """The use cases."""
         with self._lock:
             generation: Generation = self.container.generation()
             return generation
+
+    @property
+    def cost_limits(self) -> CostLimits:
+        """The limits of what runs may cost that are set."""
+        from tiomagic.wiring.builders import read_cost_limits  # noqa: PLC0415  # Not for --help.
+
+        return read_cost_limits(self.settings)
 
     @property
     def preflight(self) -> PreflightChecks:
@@ -315,6 +334,10 @@ class Session:
             self.close()
         else:
             container.backends().discard_changed(before, after)
+
+    def _check_providers(self, values: Mapping[str, Any]) -> None:
+        for name in values.get("provider", ()):
+            self.check_provider(name)
 
     def check_provider(self, name: str | None) -> None:
         """Look whether there is a provider of that name; None passes.

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
+from tiomagic_domain.money.amounts import Money
 from tiomagic_domain.plugins.settings import (
     InvalidSettingError,
     Setting,
@@ -30,6 +31,23 @@ def _hosts(value: object) -> tuple[str, ...]:
                 f"must be names such as studio.example, without scheme or port: {name!r}"
             )
     return names
+
+
+def _names_of_providers(value: object) -> tuple[str, ...]:
+    """Take the name of a provider, or several in order: with commas between them, or a list."""
+    given = value if isinstance(value, list | tuple) else parse_text(value).split(",")
+    names = tuple(dict.fromkeys(name for name in map(parse_text, given) if name))
+    if not names:
+        raise InvalidSettingError("must be the name of a provider, or several with commas")
+    return names
+
+
+def _amount(value: object) -> str:
+    """Take an amount of money, as a number or as text with a currency."""
+    try:
+        return str(Money.parse(value))
+    except ValueError as error:
+        raise InvalidSettingError(str(error)) from error
 
 
 def _accepted_terms(value: object) -> tuple[str, ...]:
@@ -76,7 +94,10 @@ def _level(value: object) -> str:
 
 OPTIONS: Final[Mapping[str, Setting]] = MappingProxyType(
     {
-        "provider": Setting("TIOMAGIC_PROVIDER", parse_text),
+        "provider": Setting("TIOMAGIC_PROVIDER", _names_of_providers),
+        "max_cost": Setting("TIOMAGIC_MAX_COST", _amount),
+        "daily_budget": Setting("TIOMAGIC_DAILY_BUDGET", _amount),
+        "monthly_budget": Setting("TIOMAGIC_MONTHLY_BUDGET", _amount),
         "api_key": Setting("TIOMAGIC_API_KEY", parse_text, secret=True),
         "database_url": Setting("TIOMAGIC_DATABASE_URL", parse_text, secret=True),
         "output_dir": Setting("TIOMAGIC_OUTPUT_DIR", parse_path),

@@ -15,6 +15,9 @@ class MoreSettings(TypedDict, total=False):
     See :mod:`tiomagic.wiring.settings`.
     """
 
+    max_cost: float | str | None
+    daily_budget: float | str | None
+    monthly_budget: float | str | None
     weights_dir: str | Path | None
     database_url: str | None
     output_dir: str | Path | None
@@ -45,7 +48,7 @@ class MoreSettings(TypedDict, total=False):
 class AllSettings(MoreSettings, total=False):
     """Every setting; what is None or left out stays as it is."""
 
-    provider: ProviderName | None
+    provider: ProviderName | Sequence[ProviderName] | None
     api_key: str | None
     model_path: str | Path | None
     gpu: str | None

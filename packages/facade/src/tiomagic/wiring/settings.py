@@ -6,7 +6,11 @@ Those of tiomagic are declared here. Each provider brings a section of its own, 
 =======================  ================================  ========================================
 setting                  variable                          default
 =======================  ================================  ========================================
-``provider``             ``TIOMAGIC_PROVIDER``             none: a generation asks for it
+``provider``             ``TIOMAGIC_PROVIDER``             none: a generation asks for it; several
+                                                           are tried in order
+``max_cost``             ``TIOMAGIC_MAX_COST``             none; what one run may cost at the most
+``daily_budget``         ``TIOMAGIC_DAILY_BUDGET``         none; for all runs of a day, in UTC
+``monthly_budget``       ``TIOMAGIC_MONTHLY_BUDGET``       none; for all runs of a month, in UTC
 ``api_key``              ``TIOMAGIC_API_KEY``              none; for hosted services
 ``model_path``           ``TIOMAGIC_MODEL_PATH``           none; weights of whatever model is asked
 ``weights_dir``          ``TIOMAGIC_WEIGHTS_DIR``          none; one folder a model
@@ -88,6 +92,14 @@ class Settings:
     """Where jobs are kept; may hold a password."""
     provider: str | None = None
     """The default provider; None until it is configured."""
+    other_providers: tuple[str, ...] = ()
+    """Those that are tried after the default provider, in order, if it cannot run a call."""
+    max_cost: str | None = None
+    """The most that one run may cost, such as ``2.50 USD``; None for no limit."""
+    daily_budget: str | None = None
+    """The most that the runs of a day in UTC may cost together; None for no limit."""
+    monthly_budget: str | None = None
+    """The most that the runs of a month in UTC may cost together; None for no limit."""
     api_key: str | None = field(default=None, repr=False)
     device: str | None = None
     worker_idle_s: int = DEFAULT_WORKER_IDLE_S
@@ -231,6 +243,9 @@ def resolve(
             values[name] = configured[name]
         if name in values:
             values[name] = setting.place(values[name], working_dir)
+    if "provider" in values:
+        values["provider"], *values["other_providers"] = values["provider"]
+        values["other_providers"] = tuple(values["other_providers"])
     values.setdefault("database_url", _file_url(values["state_dir"] / "jobs.db"))
     brought = {name: setting for name, setting in known.items() if name not in OPTIONS}
     of_providers = {name: values.pop(name, setting.default) for name, setting in brought.items()}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import date
+from datetime import date, datetime
 from typing import Any, Final
 
 from sqlalchemy import (
@@ -51,6 +51,12 @@ def insert_within(
         for budget in held:
             budget.require_room(charge.money, budget.sum_charges(days, job.creation_time))
         connection.execute(insert(jobs), row)
+
+
+def read_taken(connection: Connection, budget: Budget, at: datetime) -> Money:
+    """Return what the period of a budget has taken so far."""
+    days = _read_days(connection, budget.limit.currency, budget.period.first_day(at))
+    return budget.sum_charges(days, at)
 
 
 def _read_days(connection: Connection, currency: str, first: date) -> dict[date, int]:

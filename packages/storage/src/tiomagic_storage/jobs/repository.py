@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
 from typing import Any, Self
 
 from sqlalchemy import Connection, delete, insert, select, update
@@ -13,6 +14,7 @@ from sqlalchemy.exc import IntegrityError
 from tiomagic_domain.codes import ErrorCode
 from tiomagic_domain.errors import ProcessingError, ResourceNotFoundError, StaleJobError
 from tiomagic_domain.jobs.job import Job, JobQuery
+from tiomagic_domain.money.amounts import Money
 from tiomagic_domain.money.budgets import Budget
 from tiomagic_domain.money.sums import CostQuery, CostSum
 from tiomagic_domain.ports.cost_keeping import KeepsCosts
@@ -21,7 +23,7 @@ from tiomagic_storage.database.engine import Database, build_database
 from tiomagic_storage.database.schema import ensure_current
 from tiomagic_storage.database.search_index import select_candidates
 from tiomagic_storage.database.tables import from_row, jobs, to_row
-from tiomagic_storage.jobs.costs import insert_within, read_costs
+from tiomagic_storage.jobs.costs import insert_within, read_costs, read_taken
 from tiomagic_storage.jobs.filters import count_jobs, select_jobs
 from tiomagic_storage.jobs.leases import SqlLeases
 from tiomagic_storage.jobs.video_paths import VideoPaths
@@ -92,6 +94,11 @@ class SqlJobRepository(KeepsLeases, KeepsCosts):
         """
         row = self._to_row(job)
         self._insert(job, lambda connection: insert_within(connection, job, row, budgets))
+
+    def sum_taken(self, budget: Budget, at: datetime) -> Money:
+        """Return what the period of a budget has taken so far; see the port."""
+        with self._database.connection() as connection:
+            return read_taken(connection, budget, at)
 
     def sum_costs(self, query: CostQuery) -> Sequence[CostSum]:
         """Return the sums of the charges of stored jobs; see the port."""

@@ -52,6 +52,8 @@ class CostKeepingContract:
         assert (no.value.code, no.value.details["left"]) == (ErrorCode.OVER_BUDGET, "2.00 USD")
         assert sum(one.expected_jobs for one in repository.sum_costs(CostQuery())) == 2
         assert _is_added(repository, make_paid_job(2))
+        assert str(repository.sum_taken(TEN_A_DAY, NOON)) == "10.00 USD"
+        assert str(repository.sum_taken(TEN_A_DAY, NOON + timedelta(days=1))) == "0.00 USD"
 
     def test_a_free_job_is_always_stored(self, repository: MemoryJobRepository) -> None:
         """A job that costs nothing needs no room."""

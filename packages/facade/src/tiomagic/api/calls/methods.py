@@ -94,6 +94,8 @@ class FeatureCalls(ABC):
         * ``preview``: True to have small pictures of the unfinished video drawn every few steps:
           the moments of ``on_progress`` bring them as ``preview``, a JPEG, and a notebook shows
           them. The video is the same with and without.
+        * ``max_cost``: The most that the run may cost, in USD or as ``"2.50 EUR"``: a run that may
+          cost more, or whose price is not known, is refused before anything is sent.
 
         Settings, as ``get_schema("text_to_video", model)`` has them for a model:
 
@@ -206,7 +208,7 @@ class FeatureCalls(ABC):
         * ``image``: The picture to start from.
 
         How the call runs: ``wait``, ``progress``, ``on_progress``, ``retry``, ``idempotency_key``,
-        ``force`` and ``preview``, as in :meth:`text_to_video`.
+        ``force``, ``preview`` and ``max_cost``, as in :meth:`text_to_video`.
 
         Settings, as ``get_schema("image_to_video", model)`` has them for a model:
 
@@ -336,7 +338,7 @@ class FeatureCalls(ABC):
           has it among the optional ones.
 
         How the call runs: ``wait``, ``progress``, ``on_progress``, ``retry``, ``idempotency_key``,
-        ``force`` and ``preview``, as in :meth:`text_to_video`.
+        ``force``, ``preview`` and ``max_cost``, as in :meth:`text_to_video`.
 
         Settings, as ``get_schema("interpolate", model)`` has them for a model:
 
@@ -515,7 +517,7 @@ class FeatureCalls(ABC):
           depth maps, outlines, motion tracks or skeletons.
 
         How the call runs: ``wait``, ``progress``, ``on_progress``, ``retry``, ``idempotency_key``,
-        ``force`` and ``preview``, as in :meth:`text_to_video`.
+        ``force``, ``preview`` and ``max_cost``, as in :meth:`text_to_video`.
 
         Settings, as ``get_schema("pose_guidance", model)`` has them for a model:
 

@@ -44,6 +44,7 @@ OPTIONS: Final[Mapping[str, tuple[Any, object]]] = {
     "model_path": (o.ModelPath, None),
     "wait": (o.Wait, True),
     "retry": (o.Retry, 0),
+    "max_cost": (o.MaxCost, None),
     "timeout": (o.Timeout, None),
     "dry_run": (o.DryRun, False),
     "trust": (o.Trust, False),

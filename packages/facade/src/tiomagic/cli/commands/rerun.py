@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Annotated, Any, cast
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
 from tiomagic.cli import _options as o
-from tiomagic.cli._output import Output, command_words, reporting
+from tiomagic.cli._output import Output, reporting
 from tiomagic.cli._run import (
     check_target,
     connect,
     find_preview,
-    show_changes,
+    show_plan,
     show_sizes,
     shows_progress,
     wait_and_show,
@@ -22,8 +22,7 @@ from tiomagic.cli._run import (
 from tiomagic.cli.completion import values
 
 if TYPE_CHECKING:
-    from tiomagic import TioMagic
-    from tiomagic.types import FeatureName, ModelName, ProviderName
+    from tiomagic.types import ProviderName
 
 
 def rerun(  # noqa: PLR0913 - one argument an option
@@ -49,6 +48,7 @@ def rerun(  # noqa: PLR0913 - one argument an option
     model_path: o.ModelPath = None,
     wait: o.Wait = True,
     retry: o.Retry = 0,
+    max_cost: o.MaxCost = None,
     timeout: o.Timeout = None,
     dry_run: o.DryRun = False,
     force: o.Force = False,
@@ -75,6 +75,7 @@ def rerun(  # noqa: PLR0913 - one argument an option
         yes=yes,
         accept_terms=accept_terms,
         preview=preview,
+        max_cost=max_cost,
     )
     with reporting(as_json=as_json, debug=debug) as out:
         from tiomagic.cli._values import loras_text  # noqa: PLC0415  # Not for --help.
@@ -94,6 +95,7 @@ def _repeat(
 ) -> None:
     """Make the video of a recipe again, or show what that would take."""
     from tiomagic.api import models  # noqa: PLC0415  # Not for --help.
+    from tiomagic.api.run import choose_rerun_providers  # noqa: PLC0415  # The same.
     from tiomagic.cli._trust import (  # noqa: PLC0415  # The same.
         announce_download,
         ask_for_consent,
@@ -115,11 +117,13 @@ def _repeat(
     changes = parse_arguments(found, texts, assignments)
     target = check_target(manner.output)
     previews = find_preview(out, manner.preview, waits=manner.wait)
-    asked = manner.provider or tm.settings.provider or str(recipe["provider"])
+    names = choose_rerun_providers(tm.session, recipe, None)
+    tm.configure(provider=cast("list[ProviderName]", names))
+    asked = names[0]
     name = model or str(recipe["model"])
     if manner.dry_run:
-        tm.configure(provider=cast("ProviderName", asked))
-        _show_plan(out, tm, recipe, name, changes, forced=manner.force)
+        kind = str(recipe["feature"])
+        show_plan(out, tm, kind, name, changes, recipe=recipe, manner=manner)
         return
     ask_for_consent(out, tm, [name])
     quiet, yes, force = manner.quiet, manner.yes, manner.force
@@ -130,24 +134,14 @@ def _repeat(
     if shows_progress(manner):
         show_sizes(out, str(recipe["feature"]), name, changes, recipe)
     call = partial(
-        tm.rerun, source, model=model, trust=True, retry=manner.retry, force=force, **changes
+        tm.rerun,
+        source,
+        model=model,
+        trust=True,
+        retry=manner.retry,
+        force=force,
+        max_cost=manner.max_cost,
+        **changes,
     )
     job = submit(out, tm, manner, asked, name, call, previews=previews)
     wait_and_show(out, job, manner, target, compared=True, previews=previews)
-
-
-def _show_plan(
-    out: Output,
-    tm: TioMagic,
-    recipe: Mapping[str, Any],
-    model: str,
-    changes: Mapping[str, object],
-    *,
-    forced: bool,
-) -> None:
-    from tiomagic.display.plans import describe_plan  # noqa: PLC0415  # Not for --help.
-
-    whole = show_changes(out, recipe, model, changes).arguments
-    kind = cast("FeatureName", str(recipe["feature"]))
-    planned = tm.plan(kind, cast("ModelName", model), **whole)
-    out.data(planned, describe_plan(planned, command_words(), forced=forced))

@@ -73,6 +73,13 @@ def complete_export_formats(incomplete: str) -> list[str]:
     return [name for name in get_args(ExportFormat) if name.startswith(incomplete)]
 
 
+def complete_cost_groups(incomplete: str) -> list[str]:
+    """Return what costs can be summed by that begins so."""
+    from tiomagic_domain.money.sums import CostGroup  # noqa: PLC0415  # Not for --help.
+
+    return [group.value for group in CostGroup if group.value.startswith(incomplete)]
+
+
 def complete_jobs(incomplete: str) -> list[tuple[str, str]]:
     """Return the newest jobs whose ids begin so, each with its status and prompt."""
     from tiomagic import TioMagic, errors  # noqa: PLC0415  # Not for --help.

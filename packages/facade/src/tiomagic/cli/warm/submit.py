@@ -108,6 +108,9 @@ def _wants_worker(tm: TioMagic, manner: CommandRun, provider: str) -> bool:
     # is shown, which needs the run here; --retry without --detach is refused there.
     if os.name != "posix" or manner.debug or manner.retry:
         return False
+    # Which of several providers runs it shows when it is submitted.
+    if tm.settings.other_providers:
+        return False
     return tm.session.provider(provider).capabilities().blocking
 
 

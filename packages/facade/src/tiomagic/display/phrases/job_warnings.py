@@ -11,14 +11,15 @@ from tiomagic_domain.features import Feature
 from tiomagic_domain.jobs.job import Job
 from tiomagic_domain.requests.carrying import describe_changes
 from tiomagic_domain.requests.preparation import SIZE_NOTES_FACT
+from tiomagic_domain.spending.fallback import describe_passed_over
 
 
 def say_job_warnings(job: Job, words: Vocabulary) -> list[str]:
     """Return the warnings of a job as sentences, those known before its run first.
 
     Unknown words of the prompt, notes about the pictures and videos that were given, where length
-    or size are not quite as asked for, what a rerun's model did not take, and what the run did
-    otherwise than asked for.
+    or size are not quite as asked for, what a rerun's model did not take, which providers were
+    passed over, and what the run did otherwise than asked for.
 
     Args:
         job: In any status; what a run has to say is there when it is over.
@@ -77,6 +78,8 @@ def _before(job: Job, words: Vocabulary) -> Iterator[str]:
     for text in (*_texts(job, "input_notes"), *_texts(job, SIZE_NOTES_FACT)):
         yield say_note(text, words)
     for text in describe_changes(job.facts):
+        yield reword(text, words)
+    for text in describe_passed_over(job.facts):
         yield reword(text, words)
 
 

@@ -57,6 +57,7 @@ SENTENCES: Final[Mapping[str, Sentence]] = MappingProxyType(
         "job.size_noted": _input_noted,
         "job.kept": "job {job_id} has other tags or another note, or is deleted",
         "job.not_understood": _not_understood,
+        "job.passed_over": lambda event, words: _listed(event["providers"], words),
         "job.progressed": "job {job_id}: {phase}",
         "job.started": "job {job_id} has started",
         "job.stop_requested": "job {job_id} is being stopped",

@@ -33,11 +33,12 @@ KEY_BYTES: Final = 32
 SETTINGS_BESIDE_THE_RUN: Final = frozenset(
     {
         # The name of the queue has these.
-        *("provider", "device"),
+        *("provider", "other_providers", "device"),
+        # Asked before a job is stored, and never by a worker.
+        *("max_cost", "daily_budget", "monthly_budget"),
         # A worker finds the queue in this very database.
         "database_url",
         *("worker_idle_s", "worker_stale_s", "worker_cancel_s", "warm_worker"),
-        # Asked for before a job is stored, and never by a worker.
         "accepted_terms",
         *("log_level", "announce_jobs", "ui_auth", "ui_allowed_hosts", "provider_secrets"),
     }

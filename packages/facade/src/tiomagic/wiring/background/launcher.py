@@ -181,7 +181,8 @@ def _last_log_line(log: Path, start: int) -> str:
 def dump_settings(settings: Settings) -> dict[str, Any]:
     """Return settings as plain data: ``working_dir``, and the others under ``settings``."""
     names = {field.name for field in dataclasses.fields(settings)}
-    names -= {"of_providers", "provider_secrets"}
+    # A worker runs what is stored for its own provider.
+    names -= {"of_providers", "provider_secrets", "other_providers"}
     values = {name: getattr(settings, name) for name in names} | dict(settings.of_providers)
     plain = {k: str(v) if isinstance(v, Path) else v for k, v in values.items() if v is not None}
     return {"working_dir": plain.pop("working_dir"), "settings": plain}
