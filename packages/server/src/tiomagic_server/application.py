@@ -30,7 +30,7 @@ from tiomagic_server.answering.errors import (
     status_of,
 )
 from tiomagic_server.jobs.desk import JobDesk
-from tiomagic_server.metrics import Measured, ServerMetrics
+from tiomagic_server.metrics import CountedRequests, ServerMetrics
 from tiomagic_server.options import ServeOptions
 from tiomagic_server.probes import build_probes
 from tiomagic_server.routes.context import ServerContext
@@ -59,7 +59,7 @@ def create_app(tm: TioMagic, options: ServeOptions) -> ASGIApp:
     metrics = ServerMetrics(tm)
     api = build_api(tm, options, metrics)
     bounded = BodyLimits(api, largest=options.max_body_mib * 2**20)
-    return Measured(Gate(bounded, names=names, keys=keys), metrics)
+    return CountedRequests(Gate(bounded, names=names, keys=keys), metrics)
 
 
 def build_api(tm: TioMagic, options: ServeOptions, metrics: ServerMetrics) -> FastAPI:

@@ -75,7 +75,7 @@ class ServerMetrics:
         return generate_latest(self._registry)
 
 
-class Measured:
+class CountedRequests:
     """Counts the requests of an application. An ASGI middleware.
 
     Args:
