@@ -8,7 +8,7 @@ from tiomagic.cli._run import connect
 
 
 def mcp(*, provider: o.Provider = None, debug: o.Debug = False) -> None:
-    """Give an agent tools for videos, by the Model Context Protocol.
+    """Give an agent tools to make and find videos, by MCP.
 
     The agent starts this command and speaks to it over standard input and output. It plans a video
     with its price before it may make it. Jobs go on when the agent has gone.
