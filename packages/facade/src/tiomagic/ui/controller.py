@@ -324,7 +324,8 @@ def group_problems_by_field(
 
 def find_ways_out(error: TioMagicError) -> list[tuple[str, str]]:
     """Return what would work in place of a refused run: ``model`` or ``provider``, and its name."""
-    found = error.details.get("preflight")
+    # A run that may cost too much has them itself; one that does not fit, in its preflight.
+    found = error.details.get("preflight", error.details)
     ways = found.get("alternatives") if isinstance(found, Mapping) else None
     return [
         (str(way["kind"]), str(way["name"]))
