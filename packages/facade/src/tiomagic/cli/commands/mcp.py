@@ -5,6 +5,7 @@ from __future__ import annotations
 from tiomagic.cli import _options as o
 from tiomagic.cli._output import reporting
 from tiomagic.cli._run import connect
+from tiomagic.wiring.provider_names import DEFAULT_PROVIDER
 
 
 def mcp(*, provider: o.Provider = None, debug: o.Debug = False) -> None:
@@ -20,7 +21,7 @@ def mcp(*, provider: o.Provider = None, debug: o.Debug = False) -> None:
         tm = connect(output, provider=provider)
         try:
             if tm.settings.provider is None:
-                tm.configure(provider="local")  # As the other commands do.
+                tm.configure(provider=DEFAULT_PROVIDER)  # As elsewhere.
             agents.serve_agent(tm)
         finally:
             tm.close()
