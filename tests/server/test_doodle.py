@@ -45,6 +45,7 @@ def connect(address: str) -> Iterator[OpenAI]:
         yield client
 
 
+@pytest.mark.timeout(900)  # Two servers and a worker with torch, each a process of its own.
 def test_a_video_is_made_followed_and_fetched_across_a_restart(tmp_path: Path) -> None:
     """The server is stopped while the worker makes the video; the next one has it."""
     words: dict[str, Any] = {"model": "doodle", "extra_body": {"seed": 1}}
@@ -60,11 +61,4 @@ def test_a_video_is_made_followed_and_fetched_across_a_restart(tmp_path: Path) -
         for variant, width in (("thumbnail", 64), ("spritesheet", 4 * 64)):
             picture = client.videos.download_content(video.id, variant=variant).read()  # type: ignore[arg-type]
             assert Image.open(io.BytesIO(picture)).width >= width
-        longer = client.videos.extend(
-            prompt="a red circle moves left",
-            seconds=1,
-            video=("v.mp4", content, "video/mp4"),
-            extra_body={"model": "doodle"},
-        )
-        assert client.videos.poll(longer.id, poll_interval_ms=200).seconds == "2.062"
         assert client.videos.delete(video.id).deleted

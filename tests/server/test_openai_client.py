@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import numpy as np
 import openai
 import pytest
 from tests.server.conftest import MODEL, FakeStudio
@@ -9,6 +12,7 @@ from tests.server.pictures import picture
 
 from tiomagic_domain.errors import GenerationError
 from tiomagic_domain.jobs.job import JobStatus
+from tiomagic_media.encode.mp4 import write_mp4
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*Sora API.*:DeprecationWarning")
 
@@ -159,3 +163,18 @@ def test_what_no_model_does_is_an_error_that_says_what_works(studio: FakeStudio)
         client.videos.edit(prompt="a hat", video=("v.mp4", b"x", "video/mp4"))
     with pytest.raises(openai.BadRequestError, match="characters"):
         client.videos.create_character(name="Ann", video=("v.mp4", b"x", "video/mp4"))
+
+
+def test_an_extension_has_the_length_of_both_parts(studio: FakeStudio, tmp_path: Path) -> None:
+    """A file goes on with the provider's own model; ``seconds`` are those of the new part."""
+    clip = tmp_path / "clip.mp4"
+    write_mp4(clip, np.zeros((16, 64, 64, 3), np.uint8), fps=16, recipe={})
+    longer = studio.openai().videos.extend(
+        prompt="it goes on", seconds=5, video=("clip.mp4", clip.read_bytes(), "video/mp4")
+    )
+    job = studio.tm.get_job(longer.id)
+    assert job.feature == "image_to_video"
+    assert job.optional_args["continued_video"]["frames"] == 16
+    added = job.optional_args["num_frames"] - job.facts["overlap_frames"]
+    assert float(longer.seconds) == pytest.approx((16 + added) / 16, abs=0.001)
+    assert float(longer.seconds) > 5
