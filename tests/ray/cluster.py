@@ -50,6 +50,10 @@ class RayCluster:
         self.cpus, self.gpus = cpus, gpus
         self.started: list[subprocess.Popen[bytes]] = []
 
+    def __getstate__(self) -> dict[str, object]:
+        """For another process of the tests, which did not start it but can use and end it."""
+        return {**self.__dict__, "started": []}
+
     @property
     def address(self) -> str:
         """For drivers on this machine."""

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import pickle
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 from tests.ray.cluster import PATIENCE_S, RayCluster
 
 from tiomagic import TioMagic
@@ -26,14 +29,47 @@ SOON_S = 3.0
 
 
 @pytest.fixture(scope="session")
-def cluster() -> Iterator[RayCluster]:
-    """A cluster with one node of two CPUs. Tests leave it as it was."""
-    running = RayCluster()
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder that the processes of this test run share."""
+    base = tmp_path_factory.getbasetemp()
+    return base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+
+
+@pytest.fixture(scope="session")
+def cluster(shared: Path) -> Iterator[RayCluster]:
+    """A cluster with one node of two CPUs, of the whole test run. Tests leave it as it was.
+
+    The first process of the run that needs it starts it, and the last one that leaves ends it.
+    """
+    running, users = shared / "ray-cluster", shared / "ray-users"
+    with FileLock(shared / "ray-start.lock"):
+        if running.exists():
+            found: RayCluster = pickle.loads(running.read_bytes())
+        else:
+            found = RayCluster()
+            try:
+                found.start_head()
+            except BaseException:
+                found.close()
+                raise
+            running.write_bytes(pickle.dumps(found))
+        users.write_text(str(1 + int(users.read_text("utf-8") if users.exists() else 0)), "utf-8")
     try:
-        running.start_head()
-        yield running
+        yield found
     finally:
-        running.close()
+        with FileLock(shared / "ray-start.lock"):
+            left = int(users.read_text("utf-8")) - 1
+            users.write_text(str(left), "utf-8")
+            if left == 0:
+                running.unlink()
+                found.close()
+
+
+@pytest.fixture(autouse=True)
+def one_at_a_time(shared: Path) -> Iterator[None]:
+    """A test that kills workers kills no other test's."""
+    with FileLock(shared / "ray-test.lock"):
+        yield
 
 
 @pytest.fixture(autouse=True)

@@ -129,3 +129,16 @@ def test_the_driver_dies(new_tm):
     job = watch(tm, job, is_over)
     assert job.status == "completed", job.error
     assert connection._driver._process.pid != driver.pid
+
+
+def test_an_idle_worker_leaves(new_tm):
+    """Its GPU is free for others after ``worker_idle_s``."""
+    tm = new_tm(worker_idle_s=1)
+    job = watch(tm, tm.text_to_video("doodle", prompt=PROMPT, **FEW), is_over)
+    assert job.status == "completed", job.error
+    connection = tm.session.provider("ray").provider._connection
+    deadline = time.monotonic() + PATIENCE_S
+    name = job.facts["worker"]
+    while name in [each["name"] for each in connection.coordinator("describe")["workers"]]:
+        assert time.monotonic() < deadline
+        time.sleep(0.2)

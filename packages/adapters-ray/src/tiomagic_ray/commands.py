@@ -17,8 +17,8 @@ from tiomagic_ray.link.connection import ClusterConnection
 from tiomagic_ray.options import read_options
 from tiomagic_ray.placement import KIND_RESOURCE
 
-STOP_S: Final = 30.0
-"""How long the processes of a cluster may take to end."""
+STOP_S: Final = 60.0
+"""How long the processes of a cluster may take to end: Ray waits 30 s for what runs there."""
 OBJECT_STORE_BYTES: Final = 200 * 10**6
 """Enough for inputs and videos, which pass it in pieces."""
 
