@@ -108,7 +108,7 @@ class RayCluster:
             "RAY_USAGE_STATS_ENABLED": "0",
             "RAY_enable_metrics_collection": "0",
             "RAY_agent_register_timeout_ms": "300000",
-            "RAY_raylet_start_wait_time_s": "300",
+            "RAY_raylet_start_wait_time_s": "60",
             "RAY_worker_register_timeout_seconds": "300",
             "TIOMAGIC_RAY_FOLDER": str(self.state),
             "OMP_NUM_THREADS": "1",
