@@ -46,7 +46,7 @@ LIGHT = (
 HEAVY = {
     *("torch", "diffusers", "transformers", "accelerate", "modal", "sqlalchemy", "alembic"),
     *("numpy", "PIL", "av", "gradio", "onnxruntime", "pytest", "ray"),
-    *("fal_client", "httpx", "lumaai", "openrouter", "runwayml"),
+    *("fal_client", "google.genai", "httpx", "lumaai", "openrouter", "runwayml"),
 }
 """What a light module must not load."""
 

@@ -1,7 +1,7 @@
 """A hosted provider keeps the promises of every remote provider, through the vendor's client."""
 
 import pytest
-from tests.hosted.vendors import FAL, LUMA, OPENROUTER, RUNWAY, VENDORS
+from tests.hosted.vendors import FAL, LUMA, OMNI, OPENROUTER, RUNWAY, VENDORS, VEO
 
 from tiomagic.wiring.provider_names import HOSTED_PROVIDERS
 from tiomagic_domain.catalogue import models
@@ -44,6 +44,18 @@ class TestLuma(HostedContract):
     @pytest.fixture
     def vendor(self):
         return LUMA
+
+
+class TestOmni(HostedContract):
+    @pytest.fixture
+    def vendor(self):
+        return OMNI
+
+
+class TestVeo(HostedContract):
+    @pytest.fixture
+    def vendor(self):
+        return VEO
 
 
 def test_the_engine_of_a_hosted_model_is_its_provider():

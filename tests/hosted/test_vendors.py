@@ -8,7 +8,7 @@ from datetime import timedelta
 
 import pytest
 from tests.hosted.simulator import LOST
-from tests.hosted.vendors import VENDORS
+from tests.hosted.vendors import VENDORS, WITH_FILES
 
 from tiomagic_domain.errors import APIError, AuthenticationError, RateLimitError, TioMagicError
 from tiomagic_domain.features import Feature
@@ -136,6 +136,7 @@ def test_a_result_without_a_video_has_failed(provider, new_request, site):
     assert end.error_code == "no_video"
 
 
+@pytest.mark.parametrize("vendor", WITH_FILES, ids=str)
 @pytest.mark.parametrize("fault", ["cut off", "a page", "expired"])
 def test_a_video_that_did_not_arrive_is_fetched_again(provider, new_request, site, tmp_path, fault):
     job = submit(provider, new_request())
@@ -149,6 +150,7 @@ def test_a_video_that_did_not_arrive_is_fetched_again(provider, new_request, sit
     assert report.video.path.read_bytes() == site.video
 
 
+@pytest.mark.parametrize("vendor", WITH_FILES, ids=str)
 def test_a_video_that_the_vendor_has_deleted_is_an_end(provider, new_request, site, clock):
     job = submit(provider, new_request())
     next(iter(site.runs.values())).polls_left = 1

@@ -7,16 +7,19 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from google.oauth2.credentials import Credentials
 from tests.hosted.fal_simulator import FalSimulator
+from tests.hosted.google_simulator import PROJECT, GoogleSimulator
 from tests.hosted.luma_simulator import LumaSimulator
 from tests.hosted.openrouter_simulator import OpenRouterSimulator
 from tests.hosted.runway_simulator import RunwaySimulator
 
 from tiomagic_domain.catalogue import ModelCard
-from tiomagic_hosted.catalogue import Catalogue, fal, luma, openrouter, runway
+from tiomagic_hosted.catalogue import Catalogue, fal, google, luma, openrouter, runway
 from tiomagic_hosted.catalogue.openrouter_live import ListingStore, build_catalogue
 from tiomagic_hosted.service import HostedService
 from tiomagic_hosted.services.fal import FalService
+from tiomagic_hosted.services.google import GoogleService
 from tiomagic_hosted.services.luma import LumaService
 from tiomagic_hosted.services.openrouter import OpenRouterService
 from tiomagic_hosted.services.runway import RunwayService
@@ -30,6 +33,9 @@ class Vendor:
     """A vendor, and what is its own."""
 
     name: str
+    """The provider's name."""
+    label: str = ""
+    """What tests call it, if its provider has two APIs."""
     simulator: type[Simulator]
     build_service: Callable[[str | None, Callable[[], datetime]], HostedService]
     """From a key and a clock."""
@@ -51,7 +57,7 @@ class Vendor:
     """What a small call has beside its prompt."""
 
     def __str__(self) -> str:
-        return self.name
+        return self.label or self.name
 
 
 FAL = Vendor(
@@ -96,5 +102,31 @@ LUMA = Vendor(
     finds_lost=True,
     picture="https://example.com/first.png",
 )
+OMNI = Vendor(
+    name="google",
+    label="omni",
+    simulator=GoogleSimulator,
+    build_service=lambda key, _now: GoogleService(key),
+    catalogue=google.build_catalogue(has_key=True, has_project=True),
+    card=google.CARDS[0],
+    key_variable="GEMINI_API_KEY",
+    no_credit="AuthenticationError",
+    stops_runs=False,
+    moderation_code="safety",
+)
+VEO = Vendor(
+    name="google",
+    label="veo",
+    simulator=GoogleSimulator,
+    build_service=lambda key, _now: GoogleService(None, PROJECT, credentials=Credentials(key)),
+    catalogue=OMNI.catalogue,
+    card=google.CARDS[1],
+    key_variable="GEMINI_API_KEY",
+    no_credit="AuthenticationError",
+    stops_runs=False,
+    moderation_code="rai_media_filtered",
+)
 
-VENDORS: tuple[Any, ...] = (FAL, OPENROUTER, RUNWAY, LUMA)
+VENDORS: tuple[Any, ...] = (FAL, OPENROUTER, RUNWAY, LUMA, OMNI, VEO)
+WITH_FILES: tuple[Any, ...] = (FAL, OPENROUTER, RUNWAY, LUMA, OMNI)
+"""Vendors whose finished videos are files; Veo's are in the answer about the run."""

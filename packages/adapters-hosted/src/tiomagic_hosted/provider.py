@@ -117,9 +117,10 @@ class HostedProvider(ProviderBase):
         """Check that there is a key, and that the vendor can read the inputs, without a request.
 
         Raises:
-            AuthenticationError, ValidationError: with advice.
+            AuthenticationError, ConfigurationError, ValidationError: with advice.
         """
         self._check_key()
+        self._catalogue.check(request)
         self._check_inputs(request)
 
     def _check_inputs(self, request: Request) -> None:

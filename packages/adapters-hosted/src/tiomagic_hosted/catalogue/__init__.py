@@ -2,6 +2,7 @@
 
 ``endpoints``   What runs a feature of a model at the vendor, and the names of its arguments.
 ``fal``         Models at fal.
+``google``      Models at Google.
 ``lengths``     Lengths that vendors name in whole seconds, as frames.
 ``luma``        Models at Luma.
 ``openrouter``  Models at OpenRouter: ``openrouter_listing`` reads its list of models, which comes
@@ -54,6 +55,13 @@ class Catalogue:
         endpoint = self.endpoints.get((request.card.name, request.feature))
         prices = None if endpoint is None else endpoint.prices
         return None if prices is None else prices.quote(request, today=today)
+
+    def check(self, request: Request) -> None:
+        """Check that the vendor can be asked for a model, where its models need different keys.
+
+        Raises:
+            AuthenticationError, ConfigurationError: with advice.
+        """
 
     def ask_ahead(self, request: Request) -> None:
         """Find out whether the vendor still takes a call, where it has a list to ask for.

@@ -15,10 +15,9 @@ from tiomagic_domain.catalogue import settings
 from tiomagic_domain.catalogue.card import ModelCard
 from tiomagic_domain.catalogue.licences import LicenceTerms, LicenceUse
 from tiomagic_domain.features import INPUTS, Feature
-from tiomagic_domain.ports.provider import Request
 from tiomagic_domain.schema.parameter import UNSET, Kind, Parameter
 from tiomagic_domain.schema.schema import Schema
-from tiomagic_hosted.catalogue.endpoints import Endpoint, Name
+from tiomagic_hosted.catalogue.endpoints import Name
 from tiomagic_hosted.catalogue.lengths import build_length, say_seconds
 from tiomagic_hosted.catalogue.openrouter_listing import (
     FIRST,
@@ -28,8 +27,7 @@ from tiomagic_hosted.catalogue.openrouter_listing import (
     ListedModel,
     shipped_listing,
 )
-from tiomagic_hosted.catalogue.shapes import build_sound, choose_shape
-from tiomagic_hosted.service import Order
+from tiomagic_hosted.catalogue.shapes import ShapedEndpoint, build_sound
 
 ENGINE: Final = "openrouter"
 FPS: Final = 24
@@ -124,25 +122,6 @@ _OFFERS: Final = (
         description="Runway's Gen-4.5, without sound.",
     ),
 )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ShapedEndpoint(Endpoint):
-    """An endpoint whose video has the shape nearest to its first picture's, if none is asked for.
-
-    Without a word OpenRouter lets the maker choose, and some cut a tall picture to 16:9.
-    """
-
-    aspects: tuple[str, ...]
-
-    def build_order(self, request: Request) -> Order:
-        """Return a call in the vendor's words; see the base."""
-        order = Endpoint.build_order(self, request)
-        picture = request.media.get("image") or request.media.get("first_frame")
-        if picture is None or "aspect_ratio" in order.arguments:
-            return order
-        shape = choose_shape(picture.width, picture.height, self.aspects)
-        return Order(endpoint=order.endpoint, arguments={**order.arguments, "aspect_ratio": shape})
 
 
 def _features(listed: ListedModel) -> tuple[Feature, ...]:

@@ -1,6 +1,7 @@
 """One module for each vendor, over its official SDK.
 
 ``fal``         fal.ai, by ``fal-client``.
+``google``      Google, by ``google-genai``: the Gemini API and the Agent Platform.
 ``luma``        Luma, by ``lumaai``.
 ``openrouter``  OpenRouter, by ``openrouter``.
 ``runway``      Runway, by ``runwayml``.

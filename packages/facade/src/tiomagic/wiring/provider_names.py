@@ -18,6 +18,7 @@ BUILT_IN_PROVIDERS: Final = MappingProxyType(
         "modal": "running models on Modal",
         "fal": "running models at fal",
         "openrouter": "running models at OpenRouter",
+        "google": "running models at Google",
         "runway": "running models at Runway",
         "luma": "running models at Luma",
         "ray": "running models on a Ray cluster",
@@ -30,13 +31,14 @@ PLUGIN_MODULES: Final = MappingProxyType(
         "modal": "tiomagic_modal.plugin",
         "fal": "tiomagic_hosted.plugins.fal",
         "openrouter": "tiomagic_hosted.plugins.openrouter",
+        "google": "tiomagic_hosted.plugins.google",
         "runway": "tiomagic_hosted.plugins.runway",
         "luma": "tiomagic_hosted.plugins.luma",
         "ray": "tiomagic_ray.plugin",
     }
 )
 """The module of each that has its plug-in."""
-HOSTED_PROVIDERS: Final = frozenset({"fal", "openrouter", "runway", "luma"})
+HOSTED_PROVIDERS: Final = frozenset({"fal", "openrouter", "google", "runway", "luma"})
 """Those that have models of their own and run none of ours."""
 BUILT_IN_GROUPS: Final = MappingProxyType(
     {

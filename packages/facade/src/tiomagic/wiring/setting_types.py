@@ -37,6 +37,10 @@ class MoreSettings(TypedDict, total=False):
     openrouter_key: str | None
     runway_key: str | None
     luma_key: str | None
+    google_key: str | None
+    google_api_key: str | None
+    google_project: str | None
+    google_location: str | None
     address: str | None
     ray_token: str | None
     ui_auth: str | None
