@@ -48,6 +48,8 @@ class Simulator(ABC):
     uploads: dict[str, bytes] = field(default_factory=dict)
     seen: Counter[str] = field(default_factory=Counter)
     """Requests by kind: ``create``, ``status``, ``result``, ``cancel``, ``file``."""
+    paths: list[str] = field(default_factory=list)
+    """The address of each request."""
     creates: deque[str | None] = field(default_factory=deque)
     """Faults of the next submissions: `LOST`, ``slow down``, ``no credit``, ``moderation``."""
     looks: deque[str | None] = field(default_factory=deque)
@@ -118,6 +120,7 @@ class VendorHandler(BaseHTTPRequestHandler):
 
     def _answer(self) -> None:
         body = self.rfile.read(int(self.headers.get("content-length", 0)))
+        self.vendor.paths.append(self.path)
         if self.vendor.is_away:
             self.hang_up()
             return

@@ -89,8 +89,10 @@ def test_a_vendor_out_of_reach_starts_nothing(provider, new_request, site):
 
 
 def test_a_wrong_key_is_named(new_provider, vendor, new_request):
-    with pytest.raises(AuthenticationError, match=vendor.key_variable):
-        new_provider("another").submit(new_request(), RecordingObserver())
+    wrong = "sk-of-somebody-else"
+    with pytest.raises(AuthenticationError, match=vendor.key_variable) as caught:
+        new_provider(wrong).submit(new_request(), RecordingObserver())
+    assert wrong not in repr(caught.value.to_dict())
 
 
 @pytest.mark.parametrize("fault", ["hang up", "500"])
@@ -193,6 +195,7 @@ def test_neither_the_key_nor_an_address_is_in_a_report(provider, vendor, request
     job, end = poll_to_end(provider, job)
     said = repr([*observer.reports, end, job, end.video.recipe])
     assert site.key not in said
+    assert site.key not in repr(site.paths)
     assert site.address not in said.replace(str(end.video.path), "")
 
 

@@ -130,3 +130,5 @@ VEO = Vendor(
 VENDORS: tuple[Any, ...] = (FAL, OPENROUTER, RUNWAY, LUMA, OMNI, VEO)
 WITH_FILES: tuple[Any, ...] = (FAL, OPENROUTER, RUNWAY, LUMA, OMNI)
 """Vendors whose finished videos are files; Veo's are in the answer about the run."""
+BY_KEY = WITH_FILES
+"""Vendors that ask for a key; Veo asks for a project of Google Cloud."""

@@ -293,8 +293,9 @@ def _build_client(base_url: str | None, **named: Any) -> Any:
         "httpx_client": http.Client(
             transport=build_transport(http, _read_answer), follow_redirects=True
         ),
-        # Not used, but the client would build one of its own, and read all certificates for it.
+        # Not used, but the client would build its own, and read all certificates for each.
         "httpx_async_client": http.AsyncClient(verify=tls),
+        "async_client_args": {"ssl": tls},
     }
     given = {name: value for name, value in options.items() if value is not None}
     return genai.Client(http_options=genai.types.HttpOptions(**given), **named)

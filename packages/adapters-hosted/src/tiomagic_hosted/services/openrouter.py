@@ -136,7 +136,8 @@ class OpenRouterService:
         """
         with _OPENROUTER.asking("list its models", *_import_errors()):
             answer = self._videos.list_videos_models(retries=None, timeout_ms=LISTING_TIMEOUT_MS)
-        listed: Mapping[str, Any] = answer.model_dump(mode="json", by_alias=True)
+        # A word that the client does not know yet is taken as it is.
+        listed: Mapping[str, Any] = answer.model_dump(mode="json", by_alias=True, warnings=False)
         return listed
 
 
