@@ -148,9 +148,7 @@ class GoogleService:
         """Return the state of a run; see the protocol."""
         if run_id.startswith(_INTERACTION):
             return self._look_at_interaction(run_id.removeprefix(_INTERACTION), job)
-        from google.genai import types  # noqa: PLC0415 - the client's own
-
-        client = self._platform
+        types, client = _import_client().types, self._platform
         with _GOOGLE.asking("look at the run", *_find_odd_answers()), _signing():
             operation = client.operations.get(types.GenerateVideosOperation(name=run_id))
         if operation.error:
