@@ -62,6 +62,7 @@ ProviderName: TypeAlias = (
         "modal",
         "fal",
         "openrouter",
+        "google",
         "runway",
         "luma",
         "ray",
