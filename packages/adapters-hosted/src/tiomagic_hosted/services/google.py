@@ -15,7 +15,7 @@ requests go through the transport of :mod:`tiomagic_hosted.sending`.
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from functools import cached_property
@@ -61,6 +61,7 @@ class GoogleService:
     poll_interval_s = 10.0
     keeps_videos = timedelta(days=2)
     can_cancel = False
+    can_upload = True
 
     def __init__(
         self,
@@ -140,9 +141,9 @@ class GoogleService:
                 raise ValueError("an interaction without an id")
         return f"{_INTERACTION}{made.id}"
 
-    def find(self, job: Job) -> str | None:  # noqa: ARG002 - Google lists no runs by a caller's id
-        """Return None: the client has no search for either kind of run."""
-        return None
+    def find(self, job: Job) -> Sequence[str]:  # noqa: ARG002 - no search by a caller's id
+        """Return nothing: the client has no search for either kind of run."""
+        return ()
 
     def look(self, run_id: str, job: Job) -> RunState:
         """Return the state of a run; see the protocol."""
