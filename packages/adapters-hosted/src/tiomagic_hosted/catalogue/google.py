@@ -300,3 +300,7 @@ def build_catalogue(*, has_key: bool, has_project: bool) -> GoogleCatalogue:
         has_key=has_key,
         has_project=has_project,
     )
+
+
+CATALOGUE: Final = build_catalogue(has_key=True, has_project=True)
+"""All models, for who only reads about them."""

@@ -100,57 +100,57 @@ class FeatureCalls(ABC):
         Settings, as ``get_schema("text_to_video", model)`` has them for a model:
 
         * ``negative_prompt``: What the video must not show; without effect at guidance_scale 1 (26
-          of 46 models).
-        * ``width``: Width of the video, in px (31 of 46 models).
-        * ``height``: Height of the video, in px (31 of 46 models).
+          of 50 models).
+        * ``width``: Width of the video, in px (31 of 50 models).
+        * ``height``: Height of the video, in px (31 of 50 models).
         * ``num_frames``: Length of the video; the model was trained on 49 frames.
-        * ``num_inference_steps``: Denoising steps; the time grows with them (31 of 46 models).
+        * ``num_inference_steps``: Denoising steps; the time grows with them (31 of 50 models).
         * ``guidance_scale``: How closely the video follows the prompt; 1 turns guidance off and
-          halves the time (26 of 46 models).
+          halves the time (26 of 50 models).
         * ``use_dynamic_cfg``: Let the guidance follow the steps, up to guidance_scale. Made for the
-          DPM scheduler (3 of 46 models).
+          DPM scheduler (3 of 50 models).
         * ``seed``: The same seed and settings give the same video; if left out, one is drawn and
-          recorded (41 of 46 models).
+          recorded (44 of 50 models).
         * ``fps``: Frames a second of the file; another rate plays the motion slower or faster, in
-          frames/s (32 of 46 models).
+          frames/s (32 of 50 models).
         * ``loras``: LoRAs that change the weights for this video alone, each a dict: `source`, and
-          as needed `weight_name`, `scale`, `component`, `revision`, `sha256` (30 of 46 models).
+          as needed `weight_name`, `scale`, `component`, `revision`, `sha256` (30 of 50 models).
         * ``memory``: What is on the device during the run: all weights, one component at a time, or
           a few layers, which wait in main memory or stay in their files; auto takes the fastest
-          that fits the device and the main memory (31 of 46 models).
+          that fits the device and the main memory (31 of 50 models).
         * ``quality``: What memory auto may lose where the full weights do not fit the device:
-          nothing, a little (int8 weights), or more (four bits at the least) (31 of 46 models).
+          nothing, a little (int8 weights), or more (four bits at the least) (31 of 50 models).
         * ``quantization``: Keeps the weights in fewer bits, which changes the video: 8 bits take
-          half the memory, nf4 a quarter, the others lie between (31 of 46 models).
+          half the memory, nf4 a quarter, the others lie between (31 of 50 models).
         * ``weights``: Files in place of components of the model for this video, such as GGUF or
-          fp8: a path, or owner/name/file of the hub (docs/weights.md) (31 of 46 models).
+          fp8: a path, or owner/name/file of the hub (docs/weights.md) (31 of 50 models).
         * ``acceleration``: exact changes nothing beyond rounding; fast skips work that changes
-          little between two steps, which gives a different video of the same kind (31 of 46
+          little between two steps, which gives a different video of the same kind (31 of 50
           models).
         * ``revisions``: Other commits of the hub's repositories than the model's own, by
-          repository; a recipe names those that were used (docs/weights.md) (30 of 46 models).
+          repository; a recipe names those that were used (docs/weights.md) (30 of 50 models).
         * ``seconds``: Length of the video in place of num_frames: the nearest that the model makes.
         * ``aspect``: Shape of the video, width to height, in place of width and height or beside
           one of them: the nearest that the model makes.
         * ``resolution``: Size of the video in place of width and height: 720p has as many pixels as
-          1280x720 in any shape (45 of 46 models).
+          1280x720 in any shape (49 of 50 models).
         * ``flow_shift``: How many steps go to the coarse structure; larger sizes need a larger
-          shift (19 of 46 models).
-        * ``audio_guidance_scale``: How closely the sound follows the prompt (2 of 46 models).
+          shift (19 of 50 models).
+        * ``audio_guidance_scale``: How closely the sound follows the prompt (2 of 50 models).
         * ``modality_scale``: How closely picture and sound belong together; 1 turns it off and
-          saves a quarter of the time (2 of 46 models).
+          saves a quarter of the time (2 of 50 models).
         * ``stg_scale``: How far picture and sound are pushed away from a pass without the attention
-          of one block (2 of 46 models).
-        * ``guidance_rescale``: How much of the contrast that guidance adds is taken back (3 of 46
+          of one block (2 of 50 models).
+        * ``guidance_rescale``: How much of the contrast that guidance adds is taken back (3 of 50
           models).
-        * ``decode_timestep``: The time step for the VAE, which does the last step (1 of 46 models).
-        * ``decode_noise_scale``: Noise that is added for the VAE to remove (1 of 46 models).
-        * ``sound``: Whether the video has sound; without, most models cost less (10 of 46 models).
+        * ``decode_timestep``: The time step for the VAE, which does the last step (1 of 50 models).
+        * ``decode_noise_scale``: Noise that is added for the VAE to remove (1 of 50 models).
+        * ``sound``: Whether the video has sound; without, most models cost less (12 of 50 models).
         * ``lora_alpha``: How strongly Pusa's LoRA is applied: more keeps closer to the picture and
-          moves less; the authors advise 1.3 to 1.5 (1 of 46 models).
+          moves less; the authors advise 1.3 to 1.5 (1 of 50 models).
         * ``guidance_scale_2``: Guidance of the second expert, which draws the details;
           guidance_scale is that of the first. At guidance_scale 1 it has to be 1 as well: guidance
-          is off then (2 of 46 models).
+          is off then (2 of 50 models).
 
         Raises:
             ConfigurationError, AuthenticationError: when no provider is configured, or it lacks
@@ -213,70 +213,70 @@ class FeatureCalls(ABC):
         Settings, as ``get_schema("image_to_video", model)`` has them for a model:
 
         * ``negative_prompt``: What the video must not show; without effect at guidance_scale 1 (23
-          of 44 models).
-        * ``width``: Width of the video, in px (28 of 44 models).
-        * ``height``: Height of the video, in px (28 of 44 models).
+          of 48 models).
+        * ``width``: Width of the video, in px (28 of 48 models).
+        * ``height``: Height of the video, in px (28 of 48 models).
         * ``num_frames``: Length of the video; the model was trained on 49 frames.
-        * ``num_inference_steps``: Denoising steps; the time grows with them (28 of 44 models).
+        * ``num_inference_steps``: Denoising steps; the time grows with them (28 of 48 models).
         * ``guidance_scale``: How closely the video follows the prompt; 1 turns guidance off and
-          halves the time (23 of 44 models).
+          halves the time (23 of 48 models).
         * ``use_dynamic_cfg``: Let the guidance follow the steps, up to guidance_scale. Made for the
-          DPM scheduler (2 of 44 models).
+          DPM scheduler (2 of 48 models).
         * ``seed``: The same seed and settings give the same video; if left out, one is drawn and
-          recorded (39 of 44 models).
+          recorded (42 of 48 models).
         * ``fps``: Frames a second of the file; another rate plays the motion slower or faster, in
-          frames/s (29 of 44 models).
+          frames/s (29 of 48 models).
         * ``loras``: LoRAs that change the weights for this video alone, each a dict: `source`, and
-          as needed `weight_name`, `scale`, `component`, `revision`, `sha256` (27 of 44 models).
+          as needed `weight_name`, `scale`, `component`, `revision`, `sha256` (27 of 48 models).
         * ``memory``: What is on the device during the run: all weights, one component at a time, or
           a few layers, which wait in main memory or stay in their files; auto takes the fastest
-          that fits the device and the main memory (28 of 44 models).
+          that fits the device and the main memory (28 of 48 models).
         * ``quality``: What memory auto may lose where the full weights do not fit the device:
-          nothing, a little (int8 weights), or more (four bits at the least) (28 of 44 models).
+          nothing, a little (int8 weights), or more (four bits at the least) (28 of 48 models).
         * ``quantization``: Keeps the weights in fewer bits, which changes the video: 8 bits take
-          half the memory, nf4 a quarter, the others lie between (28 of 44 models).
+          half the memory, nf4 a quarter, the others lie between (28 of 48 models).
         * ``weights``: Files in place of components of the model for this video, such as GGUF or
-          fp8: a path, or owner/name/file of the hub (docs/weights.md) (28 of 44 models).
+          fp8: a path, or owner/name/file of the hub (docs/weights.md) (28 of 48 models).
         * ``acceleration``: exact changes nothing beyond rounding; fast skips work that changes
-          little between two steps, which gives a different video of the same kind (28 of 44
+          little between two steps, which gives a different video of the same kind (28 of 48
           models).
         * ``continued_video``: A video that goes on, in place of image.
         * ``revisions``: Other commits of the hub's repositories than the model's own, by
-          repository; a recipe names those that were used (docs/weights.md) (27 of 44 models).
+          repository; a recipe names those that were used (docs/weights.md) (27 of 48 models).
         * ``seconds``: Length of the video in place of num_frames: the nearest that the model makes.
         * ``aspect``: Shape of the video, width to height, in place of width and height or beside
-          one of them: the nearest that the model makes (41 of 44 models).
+          one of them: the nearest that the model makes (45 of 48 models).
         * ``resolution``: Size of the video in place of width and height: 720p has as many pixels as
-          1280x720 in any shape (42 of 44 models).
+          1280x720 in any shape (46 of 48 models).
         * ``flow_shift``: How many steps go to the coarse structure; larger sizes need a larger
-          shift (16 of 44 models).
-        * ``conditioning_scale``: How strongly pictures and skeletons bind the video (5 of 44
+          shift (16 of 48 models).
+        * ``conditioning_scale``: How strongly pictures and skeletons bind the video (5 of 48
           models).
-        * ``loop``: Make a video that repeats without a cut: it ends with its first picture (28 of
-          44 models).
+        * ``loop``: Make a video that repeats without a cut: it ends with its first picture (30 of
+          48 models).
         * ``true_cfg_scale``: Guidance against negative_prompt; 1 turns it off, more doubles the
-          time (1 of 44 models).
-        * ``audio_guidance_scale``: How closely the sound follows the prompt (2 of 44 models).
+          time (1 of 48 models).
+        * ``audio_guidance_scale``: How closely the sound follows the prompt (2 of 48 models).
         * ``modality_scale``: How closely picture and sound belong together; 1 turns it off and
-          saves a quarter of the time (2 of 44 models).
+          saves a quarter of the time (2 of 48 models).
         * ``stg_scale``: How far picture and sound are pushed away from a pass without the attention
-          of one block (2 of 44 models).
-        * ``guidance_rescale``: How much of the contrast that guidance adds is taken back (3 of 44
+          of one block (2 of 48 models).
+        * ``guidance_rescale``: How much of the contrast that guidance adds is taken back (3 of 48
           models).
-        * ``decode_timestep``: The time step for the VAE, which does the last step (1 of 44 models).
-        * ``decode_noise_scale``: Noise that is added for the VAE to remove (1 of 44 models).
+        * ``decode_timestep``: The time step for the VAE, which does the last step (1 of 48 models).
+        * ``decode_noise_scale``: Noise that is added for the VAE to remove (1 of 48 models).
         * ``image_cond_noise_scale``: Noise on the given pictures in each step: more lets them move
-          more (1 of 44 models).
-        * ``sound``: Whether the video has sound; without, most models cost less (10 of 44 models).
+          more (1 of 48 models).
+        * ``sound``: Whether the video has sound; without, most models cost less (12 of 48 models).
         * ``lora_alpha``: How strongly Pusa's LoRA is applied: more keeps closer to the picture and
-          moves less; the authors advise 1.3 to 1.5 (1 of 44 models).
+          moves less; the authors advise 1.3 to 1.5 (1 of 48 models).
         * ``noise_multiplier``: How noisy the picture is compared with the rest while the video is
-          made: 0 keeps it as it is, more lets it move, 1 forgets it (1 of 44 models).
+          made: 0 keeps it as it is, more lets it move, 1 forgets it (1 of 48 models).
         * ``cond_position``: Where in the video the picture stands: 0 is the beginning,
-          (num_frames-1)/4 the end, in latent frames (1 of 44 models).
+          (num_frames-1)/4 the end, in latent frames (1 of 48 models).
         * ``guidance_scale_2``: Guidance of the second expert, which draws the details;
           guidance_scale is that of the first. At guidance_scale 1 it has to be 1 as well: guidance
-          is off then (2 of 44 models).
+          is off then (2 of 48 models).
 
         Raises:
             ConfigurationError, AuthenticationError: when no provider is configured, or it lacks
@@ -343,71 +343,71 @@ class FeatureCalls(ABC):
         Settings, as ``get_schema("interpolate", model)`` has them for a model:
 
         * ``negative_prompt``: What the video must not show; without effect at guidance_scale 1 (12
-          of 28 models).
+          of 30 models).
         * ``width``: Width of the video; if left out, from the picture at the model's pixel budget,
-          in px (16 of 28 models).
+          in px (16 of 30 models).
         * ``height``: Height of the video; if left out, from the picture at the model's pixel
-          budget, in px (16 of 28 models).
+          budget, in px (16 of 30 models).
         * ``num_frames``: Length of the video; the model was trained on 17 frames.
-        * ``num_inference_steps``: Denoising steps; the time grows with them (16 of 28 models).
+        * ``num_inference_steps``: Denoising steps; the time grows with them (16 of 30 models).
         * ``guidance_scale``: How closely the video follows the prompt; 1 turns guidance off and
-          halves the time (12 of 28 models).
+          halves the time (12 of 30 models).
         * ``flow_shift``: How many steps go to the coarse structure; larger sizes need a larger
-          shift (10 of 28 models).
+          shift (10 of 30 models).
         * ``seed``: The same seed and settings give the same video; if left out, one is drawn and
-          recorded (23 of 28 models).
+          recorded (25 of 30 models).
         * ``fps``: Frames a second of the file; another rate plays the motion slower or faster, in
-          frames/s (17 of 28 models).
+          frames/s (17 of 30 models).
         * ``memory``: What is on the device during the run: all weights, one component at a time, or
           a few layers, which wait in main memory or stay in their files; auto takes the fastest
-          that fits the device and the main memory (16 of 28 models).
+          that fits the device and the main memory (16 of 30 models).
         * ``quality``: What memory auto may lose where the full weights do not fit the device:
-          nothing, a little (int8 weights), or more (four bits at the least) (16 of 28 models).
+          nothing, a little (int8 weights), or more (four bits at the least) (16 of 30 models).
         * ``quantization``: Keeps the weights in fewer bits, which changes the video: 8 bits take
-          half the memory, nf4 a quarter, the others lie between (16 of 28 models).
+          half the memory, nf4 a quarter, the others lie between (16 of 30 models).
         * ``weights``: Files in place of components of the model for this video, such as GGUF or
-          fp8: a path, or owner/name/file of the hub (docs/weights.md) (16 of 28 models).
+          fp8: a path, or owner/name/file of the hub (docs/weights.md) (16 of 30 models).
         * ``acceleration``: exact changes nothing beyond rounding; fast skips work that changes
-          little between two steps, which gives a different video of the same kind (16 of 28
+          little between two steps, which gives a different video of the same kind (16 of 30
           models).
         * ``loras``: LoRAs that change the weights for this video alone, each a dict: `source`, and
-          as needed `weight_name`, `scale`, `component`, `revision`, `sha256` (16 of 28 models).
-        * ``conditioning_scale``: How strongly pictures and skeletons bind the video (4 of 28
+          as needed `weight_name`, `scale`, `component`, `revision`, `sha256` (16 of 30 models).
+        * ``conditioning_scale``: How strongly pictures and skeletons bind the video (4 of 30
           models).
         * ``keyframes``: Pictures at moments of the video, each a dict: `image`, and `at` in seconds
-          or `frame` counted from 0. Which frames can have one depends on the model (12 of 28
+          or `frame` counted from 0. Which frames can have one depends on the model (12 of 30
           models).
         * ``loop``: Make a video that repeats without a cut: it ends with its first picture.
         * ``seconds``: Length of the video in place of num_frames: the nearest that the model makes.
         * ``aspect``: Shape of the video, width to height, in place of width and height or beside
-          one of them: the nearest that the model makes (25 of 28 models).
+          one of them: the nearest that the model makes (27 of 30 models).
         * ``resolution``: Size of the video in place of width and height: 720p has as many pixels as
           1280x720 in any shape.
         * ``true_cfg_scale``: Guidance against negative_prompt; 1 turns it off, more doubles the
-          time (1 of 28 models).
+          time (1 of 30 models).
         * ``revisions``: Other commits of the hub's repositories than the model's own, by
-          repository; a recipe names those that were used (docs/weights.md) (15 of 28 models).
-        * ``audio_guidance_scale``: How closely the sound follows the prompt (2 of 28 models).
+          repository; a recipe names those that were used (docs/weights.md) (15 of 30 models).
+        * ``audio_guidance_scale``: How closely the sound follows the prompt (2 of 30 models).
         * ``modality_scale``: How closely picture and sound belong together; 1 turns it off and
-          saves a quarter of the time (2 of 28 models).
+          saves a quarter of the time (2 of 30 models).
         * ``stg_scale``: How far picture and sound are pushed away from a pass without the attention
-          of one block (2 of 28 models).
-        * ``guidance_rescale``: How much of the contrast that guidance adds is taken back (2 of 28
+          of one block (2 of 30 models).
+        * ``guidance_rescale``: How much of the contrast that guidance adds is taken back (2 of 30
           models).
-        * ``decode_timestep``: The time step for the VAE, which does the last step (1 of 28 models).
-        * ``decode_noise_scale``: Noise that is added for the VAE to remove (1 of 28 models).
+        * ``decode_timestep``: The time step for the VAE, which does the last step (1 of 30 models).
+        * ``decode_noise_scale``: Noise that is added for the VAE to remove (1 of 30 models).
         * ``image_cond_noise_scale``: Noise on the given pictures in each step: more lets them move
-          more (1 of 28 models).
-        * ``sound``: Whether the video has sound; without, most models cost less (9 of 28 models).
+          more (1 of 30 models).
+        * ``sound``: Whether the video has sound; without, most models cost less (11 of 30 models).
         * ``lora_alpha``: How strongly Pusa's LoRA is applied: more keeps closer to the picture and
-          moves less; the authors advise 1.3 to 1.5 (1 of 28 models).
+          moves less; the authors advise 1.3 to 1.5 (1 of 30 models).
         * ``noise_multiplier``: How noisy the picture is compared with the rest while the video is
-          made: 0 keeps it as it is, more lets it move, 1 forgets it (1 of 28 models).
-        * ``last_noise_multiplier``: The same of the last frame, and of those between (1 of 28
+          made: 0 keeps it as it is, more lets it move, 1 forgets it (1 of 30 models).
+        * ``last_noise_multiplier``: The same of the last frame, and of those between (1 of 30
           models).
         * ``guidance_scale_2``: Guidance of the second expert, which draws the details;
           guidance_scale is that of the first. At guidance_scale 1 it has to be 1 as well: guidance
-          is off then (2 of 28 models).
+          is off then (2 of 30 models).
 
         Raises:
             ConfigurationError, AuthenticationError: when no provider is configured, or it lacks
