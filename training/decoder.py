@@ -52,6 +52,8 @@ class Trainer:
         vae = AutoencoderKLWan.from_pretrained(args.work / args.begin)
         self.vae = ae.channels_last(vae).to(args.device).requires_grad_(False)
         whole.use_fast_norms(self.vae)
+        if args.compile:
+            whole.use_compiled_blocks(self.vae)
         self.params = [*vae.decoder.parameters(), *vae.post_quant_conv.parameters()]
         if args.encoder:
             self.params += [*vae.encoder.parameters(), *vae.quant_conv.parameters()]
@@ -65,6 +67,7 @@ class Trainer:
         )
         self.average = [p.detach().clone() for p in self.params]
         self._sums: dict[str, float | torch.Tensor] = {}
+        self._counted = 0
         self.state = {"step": 0, "elapsed": 0.0}
         self.checkpoint = args.work / f"{args.name}.pt"
         if self.checkpoint.exists():
@@ -129,20 +132,21 @@ class Trainer:
             return not stopping
 
     def _count(self, values: dict[str, torch.Tensor]) -> None:
+        self._counted += 1
         for name, value in values.items():
             self._sums[name] = self._sums.get(name, 0.0) + value
 
     def _report(self) -> None:
         # Read here only: a card would have to wait for itself at every step.
-        means = {name: float(total) / self.args.every for name, total in self._sums.items()}
+        means = {name: float(total) / self._counted for name, total in self._sums.items()}
         means["psnr"] = 10 * math.log10(4 / means.pop("l2"))
         minutes = self.state["elapsed"] / 60
         self.log.add(step=self.state["step"], minutes=minutes, clips=len(self.pairs), **means)
-        self._sums = {}
+        self._sums, self._counted = {}, 0
 
     def _rate(self, part: float) -> float:
-        """Warm up, hold, then fall over the last 40 %."""
-        return min(1.0, (self.state["step"] + 1) / 50, max(0.02, (1 - part) / 0.4))
+        """Warm up, hold, then fall over the last part."""
+        return min(1.0, (self.state["step"] + 1) / 50, max(0.02, (1 - part) / self.args.fall))
 
     def _draw(self, *, cropped: bool) -> tuple[torch.Tensor, ...]:
         """Latents (B, z, t, h, w), the clips (B, 3, T, H, W) they should show, and their weights.
@@ -247,10 +251,12 @@ def object_share(x: torch.Tensor) -> torch.Tensor:
 
 def _detail(x: torch.Tensor) -> torch.Tensor:
     """Contrast around each pixel, 0..1: high on edges and thin limbs, which are few."""
-    surround = (x.flatten(0, 1), (1, 5, 5), 1, (0, 2, 2))
-    highest = nn.functional.max_pool3d(*surround)
-    lowest = -nn.functional.max_pool3d(-surround[0], *surround[1:])
-    return ((highest - lowest) / 2).view_as(x).amax(1, keepdim=True)
+    # Both at once, rows and then columns, which costs a third of a square of 5 x 5.
+    both = torch.cat([x, -x], dim=1).flatten(0, 2)
+    for kernel, rim in (((1, 5), (0, 2)), ((5, 1), (2, 0))):
+        both = nn.functional.max_pool2d(both, kernel, 1, rim)
+    highest, below = both.view(x.shape[0], 2, *x.shape[1:]).unbind(1)
+    return ((highest + below) / 2).amax(1, keepdim=True)
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -286,6 +292,10 @@ def _arguments(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--crop-share", type=float, default=0.0, help="share of the time that goes into crops"
     )
+    parser.add_argument(
+        "--fall", type=float, default=0.4, help="last share of the time, over which rates fall to 0"
+    )
+    parser.add_argument("--compile", action="store_true", help="a fifth faster on a CPU")
     parser.add_argument("--every", type=int, default=50, help="steps between log lines")
     parser.add_argument("--average", type=float, default=0.99, help="decay of the average")
     parser.add_argument("--noise", type=float, default=0.3, help="most noise on true latents")

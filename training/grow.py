@@ -1,15 +1,16 @@
 """Twice the pixels and more words from trained weights: all of it begins as what it was.
 
 autoencoder   `grow_vae`: the encoder sees the picture averaged over 2 x 2 pixels, and the decoder
-              shows each old pixel as 2 x 2 equal ones, with twice the channels to learn with
+              shows each old pixel as 2 x 2 equal ones; either may have more channels to learn with
 transformer   `grow_transformer`: masks of 8 x 8 in place of 4 x 4 pixels a latent
 words         `grow_words`: rows for words that follow the old ones
 
-`python -m training.grow --help` writes a whole pipeline folder.
+`python -m training.grow --help` writes a whole pipeline folder, or a wider autoencoder alone.
 """
 
 import argparse
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -30,12 +31,14 @@ def grow_vae(old: AutoencoderKLWan, setup: Setup) -> AutoencoderKLWan:
     config = {k: v for k, v in old.config.items() if not k.startswith("_")} | setup.vae
     new = AutoencoderKLWan(**config).to(next(old.parameters()).device)
     pixels = new.config.in_channels // old.config.in_channels
-    for name in ("encoder", "quant_conv", "post_quant_conv"):
-        states = getattr(old, name).state_dict()
-        if name == "encoder":
-            states["conv_in.weight"] = _spread_inputs(states["conv_in.weight"], pixels)
-        getattr(new, name).load_state_dict(states)
-    _widen(old.decoder, new.decoder, pixels)
+    for name in ("quant_conv", "post_quant_conv"):
+        getattr(new, name).load_state_dict(getattr(old, name).state_dict())
+    _widen(old.encoder, new.encoder, {"conv_in": lambda w, b: (_spread_inputs(w, pixels), b)})
+    # The last one makes the pixels of a patch, ordered as `_spread_inputs` has them.
+    several = {
+        "conv_out": lambda w, b: (w.repeat_interleave(pixels, 0), b.repeat_interleave(pixels))
+    }
+    _widen(old.decoder, new.decoder, several)
     return new.eval()
 
 
@@ -44,9 +47,16 @@ def _spread_inputs(weight: torch.Tensor, pixels: int) -> torch.Tensor:
     return weight.repeat_interleave(pixels, dim=1) / pixels
 
 
+Turn = Callable[[torch.Tensor, torch.Tensor], tuple[torch.Tensor, torch.Tensor]]
+"""Weight and bias as the grown convolution needs them, before it gets more channels."""
+
+
 @torch.no_grad()
-def _widen(old: nn.Module, new: nn.Module, pixels: int) -> None:
-    """Give a decoder more channels, all zero at first, and `pixels` equal pixels for each."""
+def _widen(old: nn.Module, new: nn.Module, turns: dict[str, Turn]) -> None:
+    """Give an encoder or a decoder more channels, all zero at first.
+
+    The shortcuts around a level keep channels in their places as long as all grow alike.
+    """
     modules = dict(old.named_modules())
     for name, module in new.named_modules():
         before = modules[name]
@@ -56,10 +66,10 @@ def _widen(old: nn.Module, new: nn.Module, pixels: int) -> None:
             module.gamma.fill_(float(before.gamma.abs().mean()) * share)
             module.gamma[: before.gamma.shape[0]] = before.gamma * share
         elif isinstance(module, nn.Conv2d | nn.Conv3d):
-            # The last one makes the pixels of a patch, ordered as `_spread_inputs` has them.
-            groups = 3 if name.endswith("to_qkv") else 2 if name.endswith("time_conv") else 1
-            of = (lambda t: t.repeat_interleave(pixels, dim=0)) if name == "conv_out" else None
-            _widen_convolution(before, module, groups, of or (lambda t: t))
+            twice = name.endswith("upsampler.time_conv")
+            groups = 3 if name.endswith("to_qkv") else 2 if twice else 1
+            values = before.weight, before.bias
+            _widen_convolution(*turns.get(name, lambda *same: same)(*values), module, groups)
     for name, module in new.named_modules():
         if isinstance(module, WanAttentionBlock):
             # Attention divides by the root of the width.
@@ -69,10 +79,9 @@ def _widen(old: nn.Module, new: nn.Module, pixels: int) -> None:
 
 
 def _widen_convolution(
-    old: nn.Module, new: nn.Module, groups: int, of: Callable[[torch.Tensor], torch.Tensor]
+    weight: torch.Tensor, bias: torch.Tensor, new: nn.Module, groups: int
 ) -> None:
     """Old outputs as they were, new ones zero; what reads new inputs starts small, not at zero."""
-    weight, bias = of(old.weight), of(old.bias)
     rows, columns = weight.shape[0] // groups, weight.shape[1]
     new.bias.zero_()
     new.weight.normal_(std=NEW_COLUMNS * float(weight.std()))
@@ -130,9 +139,18 @@ def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--setup", choices=SETUPS, default="grown")
     parser.add_argument("--work", type=Path, required=True, help="folder for `vae` and `grown`")
-    parser.add_argument("--model", type=Path, required=True, help="pipeline folder to grow")
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument("--model", type=Path, help="pipeline folder to grow")
+    what.add_argument("--vae", type=Path, help="autoencoder that only gets wider: `vae` in WORK")
+    parser.add_argument("--decoder-width", type=int, help="channels of the decoder's last level")
     args = parser.parse_args(argv)
     setup = SETUPS[args.setup]
+    if args.decoder_width:
+        setup = replace(setup, vae=setup.vae | {"decoder_base_dim": args.decoder_width})
+    if args.vae:
+        wider = grow_vae(AutoencoderKLWan.from_pretrained(args.vae), setup)
+        wider.save_pretrained(args.work / "vae")
+        return
     old = WanVACEPipeline.from_pretrained(args.model, dtype=torch.float32)
     tokenizer = text.build_tokenizer(setup)
     pipeline = WanVACEPipeline(

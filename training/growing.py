@@ -71,8 +71,9 @@ def _stages(args: argparse.Namespace) -> list[tuple[str, list[str]]]:
         log = ["--log", str(args.work / f"{name}_loss.csv")]
         return [*device, "--threads", str(args.threads), *schedule, *log, *rates.split()]
 
-    slow = f"--lr {args.pixel_rate} --adam-lr {args.pixel_rate / 3:.6f}"
-    pixels = learn("both", str(args.batch), f"{slow} --crop-share 0.7 --crops 4")
+    slow = f"--fall 1 --lr {args.pixel_rate} --adam-lr {args.pixel_rate / 4:.6f}"
+    slow += " --compile" if args.device == "cpu" else ""
+    pixels = learn("both", str(args.batch), f"{slow} --near 0.05 --crop-share 0.7 --crops 4")
     words = learn("transformer", many, "--lr 0.015 --adam-lr 0.001 --average 0.998")
     more_pixels = learn("decoder", str(args.batch), slow)
     ship = ["training.ship", *then, "--to", str(args.to)]
@@ -104,8 +105,8 @@ def _arguments(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--pixel-rate",
         type=float,
-        default=0.003,
-        help="rate of Muon for the autoencoder: 0.001 with one clip a step, where 0.004 does harm",
+        default=0.004,
+        help="rate of Muon for the autoencoder at the start; it falls all the time",
     )
     parser.add_argument("--processes", type=int, default=14, help="that draw clips")
     parser.add_argument("--threads", type=int, default=2)

@@ -5,12 +5,22 @@ memory. The maps are causal, so one pass over all frames gives the same numbers 
 test compares them) with far fewer, larger convolutions.
 """
 
+from collections.abc import Callable
 from types import MethodType
 
 import torch
 from diffusers import AutoencoderKLWan
-from diffusers.models.autoencoders.autoencoder_kl_wan import WanRMS_norm, patchify, unpatchify
+from diffusers.models.autoencoders.autoencoder_kl_wan import (
+    WanResidualBlock,
+    WanRMS_norm,
+    patchify,
+    unpatchify,
+)
 from torch import nn
+
+EPSILON = 1e-12
+SHAPES = 32
+"""How many shapes `use_compiled_blocks` may compile for: crops and clips have six each."""
 
 
 def encode(vae: AutoencoderKLWan, x: torch.Tensor) -> torch.Tensor:
@@ -73,5 +83,33 @@ def use_fast_norms(vae: AutoencoderKLWan) -> None:
 
 
 def _fused_norm(norm: WanRMS_norm, x: torch.Tensor) -> torch.Tensor:
-    y = nn.functional.rms_norm(x.movedim(1, -1), (x.shape[1],), None, 1e-12)
+    y = nn.functional.rms_norm(x.movedim(1, -1), (x.shape[1],), None, EPSILON)
     return y.movedim(-1, 1) * norm.gamma.to(x.dtype)
+
+
+def use_compiled_blocks(
+    vae: AutoencoderKLWan, compiler: Callable[..., Callable] = torch.compile
+) -> None:
+    """Let each residual block of this instance compute norm, activation and padding in one kernel.
+
+    The first step with clips of a new size waits for the compiler, some seconds a kernel.
+    """
+    activate = compiler(_padded_activation, dynamic=False, recompile_limit=SHAPES)
+
+    def run(block: WanResidualBlock, x: torch.Tensor, **_caches: object) -> torch.Tensor:
+        shortcut = block.conv_shortcut(x)
+        for norm, layer in ((block.norm1, block.conv1), (block.norm2, block.conv2)):
+            x = activate(x.movedim(1, -1), norm.gamma.flatten()).movedim(-1, 1)
+            x = nn.functional.conv3d(x, layer.weight, layer.bias)
+        return x + shortcut
+
+    for module in vae.modules():
+        if isinstance(module, WanResidualBlock):
+            module.forward = MethodType(run, module)
+
+
+def _padded_activation(x: torch.Tensor, gamma: torch.Tensor) -> torch.Tensor:
+    """Norm and SiLU of (B, T, H, W, C), with zeros around and two frames of zeros in front."""
+    y = x.float()
+    y = y * torch.rsqrt(y.square().mean(-1, keepdim=True) + EPSILON) * gamma
+    return nn.functional.pad(nn.functional.silu(y).to(x.dtype), (0, 0, 1, 1, 1, 1, 2, 0))

@@ -1,5 +1,6 @@
 """The grown model begins as the shipped one: the same latents, twice the pixels, more words."""
 
+import copy
 import json
 import os
 import signal
@@ -68,6 +69,47 @@ def test_the_grown_decoder_shows_the_old_picture_enlarged(shipped, width):
         whole.decode(grown, z).square().mean().backward()
     last = grown.decoder.up_blocks[-1].resnets[-1].conv1.weight.grad
     assert (last.flatten(1).abs().amax(1) > 0).all()
+
+
+@torch.no_grad()
+def test_a_wider_encoder_begins_with_the_same_latents(vae):
+    wider = grow.grow_vae(vae, replace(GROWN, vae=GROWN.vae | {"base_dim": 48}))
+    x = noise(1, 3, 9, 64, 64)
+    z = vae.encode(x).latent_dist.mode()
+    torch.testing.assert_close(wider.encode(x).latent_dist.mode(), z, atol=1e-5, rtol=1e-4)
+    torch.testing.assert_close(wider.decode(z).sample, vae.decode(z).sample)
+    with torch.enable_grad():
+        whole.encode(wider, x).square().mean().backward()
+    first = wider.encoder.down_blocks[0].resnets[0].conv1.weight.grad
+    assert (first.flatten(1).abs().amax(1) > 0).all(), "all new channels can learn"
+
+
+@torch.no_grad()
+def test_a_trained_autoencoder_gets_a_wider_decoder(vae, tmp_path):
+    vae.save_pretrained(tmp_path / "trained")
+    arguments = ["--work", tmp_path, "--vae", tmp_path / "trained", "--decoder-width", 24]
+    grow.main([str(one) for one in arguments])
+    wider, z = AutoencoderKLWan.from_pretrained(tmp_path / "vae"), noise(1, 8, 1, 8, 8)
+    assert wider.config.decoder_base_dim == 24
+    expected = vae.decode(z).sample
+    torch.testing.assert_close(wider.decode(z).sample, expected, atol=1e-5, rtol=1e-4)
+
+
+@pytest.mark.filterwarnings("ignore:Mismatch dtype:UserWarning")
+def test_blocks_with_one_kernel_for_norm_and_activation_give_the_same(vae):
+    """Numbers and gradients, of what the compiler is given: compiling would take a minute."""
+    x = noise(1, 3, 9, 32, 32)
+    values = []
+    for one_kernel in (False, True):
+        copied = copy.deepcopy(vae)
+        if one_kernel:
+            whole.use_compiled_blocks(copied, lambda function, **_: function)
+        y = whole.decode(copied, whole.encode(copied, x))
+        y.square().mean().backward()
+        gradients = (copied.encoder.conv_in.weight, copied.decoder.mid_block.resnets[0].norm1.gamma)
+        values.append((y.detach(), *(p.grad for p in gradients)))
+    for plain, fused in zip(*values, strict=True):
+        torch.testing.assert_close(fused, plain, atol=1e-5, rtol=1e-3)
 
 
 @torch.no_grad()
