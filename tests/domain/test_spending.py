@@ -135,7 +135,7 @@ def test_a_price_that_is_not_known_is_above_every_limit(studio):
     studio.modal.price = None
     with pytest.raises(ConfigurationError, match=r"not known \(no price list is known\)") as caught:
         studio.submit(max_cost=100)
-    assert caught.value.code == "over_budget"
+    assert (caught.value.code, caught.value.details["nearest"]) == ("over_budget", [])
     studio.limits = CostLimits(budgets=(Budget(period=BudgetPeriod.DAY, limit=Money.of(100)),))
     with pytest.raises(ConfigurationError, match="daily_budget"):
         studio.submit()

@@ -205,6 +205,7 @@ def _say_not_run(job: Job) -> str:
 
 
 def _error(job: Job, text: str, details: Mapping[str, Any]) -> ConfigurationError:
+    found = {"nearest": [], **details}
     return ConfigurationError(
-        f"{_say_not_run(job)}: {text}", details=details, code=ErrorCode.OVER_BUDGET
+        f"{_say_not_run(job)}: {text}", details=found, code=ErrorCode.OVER_BUDGET
     )
