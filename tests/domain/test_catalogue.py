@@ -136,7 +136,7 @@ def test_a_hosted_model_of_the_old_version_names_what_is_not_installed():
     [
         (("wan2.1-vace-14",), "Did you mean 'wan2.1-vace-14b'"),
         (("wan2.1-vace-14", Feature.INTERPOLATE), "To see all, list the models"),
-        (("veo-2", Feature.INTERPOLATE), "there is no model 'veo-2'. Models for interpolate"),
+        (("sora-9", Feature.INTERPOLATE), "there is no model 'sora-9'. Models for interpolate"),
         (
             ("a red circle moves right", Feature.TEXT_TO_VIDEO),
             "no name of a model: give 'a red circle moves right' as the prompt of text_to_video",
