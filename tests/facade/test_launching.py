@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tiomagic.wiring.background.launcher import ProcessLauncher
-from tiomagic.wiring.settings import Settings, resolve
+from tiomagic.wiring.settings import Settings, check_configured, resolve
 from tiomagic.worker import ReadySignal, check_writable, end_without_project
 from tiomagic_domain.errors import ConfigurationError, ProcessingError
 
@@ -23,7 +23,7 @@ if "tiomagic.worker" in sys.orig_argv:
 
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
-    configured = {"provider": "local", "worker_idle_s": 1.0}
+    configured = check_configured({"provider": "local", "worker_idle_s": 1.0})
     return resolve(configured, environment={}, dotenv={}, working_dir=tmp_path)
 
 

@@ -22,9 +22,12 @@ DIALECT = re.compile(
     rf"\btm\.[a-z]\w*|\btiomagic ({COMMANDS}|{'|'.join(MADE)})\b|(?<![\w-])--[a-z]"
 )
 """A call of the facade, a command of tiomagic, an option."""
-READ_IN_A_SHELL = {"commands.py", "fit_preview.py", "calibrate.py", "measuring_tool.py"}
-"""The commands of a provider of its own, and a program with options of its own."""
-NOT_OURS = re.compile(r"modal secret create --force|pip install --\w+")
+READ_IN_A_SHELL = {
+    *("commands.py", "fit_preview.py", "calibrate.py", "measuring_tool.py"),
+    "serving.py",
+}
+"""Commands of a provider, programs with options of their own, and the start of the server."""
+NOT_OURS = re.compile(r"modal secret create --force|pip install --\w+|ray start --head")
 """Commands of others."""
 
 JOB = "0f8b-17"

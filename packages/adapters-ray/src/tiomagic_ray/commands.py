@@ -6,12 +6,12 @@ import importlib.util
 import os
 import signal
 import subprocess
-import sys
 from typing import Annotated, Any, Final
 
 from tiomagic_domain import __version__
 from tiomagic_domain.errors import ConfigurationError
 from tiomagic_domain.extras import missing_extra_error
+from tiomagic_domain.interpreter import module_command
 from tiomagic_domain.plugins import CommandContext, CommandResult
 from tiomagic_ray.link.connection import ClusterConnection
 from tiomagic_ray.options import read_options
@@ -51,7 +51,7 @@ def up(
             "you use the cluster, such as the output of: openssl rand -hex 24",
             details={"variable": "RAY_AUTH_TOKEN"},
         )
-    command = [sys.executable, "-P", "-m", "ray.scripts.scripts", "start", "--head", "--block"]
+    command = module_command("ray.scripts.scripts", "start", "--head", "--block")
     command += ["--port", str(port), "--node-ip-address", "127.0.0.1", "--disable-usage-stats"]
     command += ["--include-dashboard=false", f"--object-store-memory={OBJECT_STORE_BYTES}"]
     command += [f"--num-cpus={cpus}"] if cpus else []

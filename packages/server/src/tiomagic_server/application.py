@@ -17,6 +17,7 @@ from starlette.requests import Request
 from tiomagic import TioMagic, __version__
 from tiomagic.display.journal import get_logger
 from tiomagic.ui.web.origins import AllowedHosts
+from tiomagic_domain.codes import ErrorCode
 from tiomagic_domain.errors import Problem, TioMagicError, ValidationError
 from tiomagic_domain.suggestions import shorten_repr
 from tiomagic_server.access.bodies import BodyLimits
@@ -137,7 +138,7 @@ def _handle_errors(app: FastAPI) -> None:
             "server.failed", path=request.url.path, error=repr(error), exc_info=error
         )
         message = "the server failed; its log says why"
-        return build_error(request, 500, message, code="unexpected")
+        return build_error(request, 500, message, code=ErrorCode.UNEXPECTED)
 
     app.add_exception_handler(TioMagicError, ours)
     app.add_exception_handler(HTTPException, of_framework)

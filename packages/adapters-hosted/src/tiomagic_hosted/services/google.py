@@ -31,6 +31,8 @@ from tiomagic_hosted.errors import Answer
 from tiomagic_hosted.sending import Correspondent, build_transport, find_tls, read_wait
 from tiomagic_hosted.service import Order, RunState
 
+FILTERED: Final = "rai_media_filtered"
+"""Google's field of the reasons for a refusal, as a code: it gives no other."""
 KEY_VARIABLE: Final = "GEMINI_API_KEY"
 DEFAULT_LOCATION: Final = "us-central1"
 """Where Veo runs if no place is set: the first region that has all its models."""
@@ -207,7 +209,7 @@ def _read_operation(response: Any) -> RunState:
         data = video.video_bytes
         return RunState(status=JobStatus.COMPLETED, read=lambda: iter([data]))
     if reasons:
-        return _fail("; ".join(reasons), "rai_media_filtered")
+        return _fail("; ".join(reasons), FILTERED)
     return _fail("the run ended without a video", None, ErrorCode.NO_VIDEO)
 
 

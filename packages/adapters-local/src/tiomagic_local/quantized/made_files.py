@@ -32,7 +32,7 @@ from tiomagic_local.quantized.tensors import Loaded, StoredTensor, keep_stored
 
 LARGEST_FILE = 2**29
 """Bytes of a file, so that making them needs little memory beside the weights."""
-MORE_ROOM = "Make room (tiomagic weights remove --made), or move the cache with HF_HOME"
+MORE_ROOM = "Make room, such as by removing made weights, or move the cache with HF_HOME"
 FACTOR = ".weight_scale"
 TYPES = {"int8": "I8", "float8_e4m3fn": "F8_E4M3"}
 """A header's type of each kind that is no packed one."""

@@ -11,9 +11,9 @@ from pathlib import Path
 
 from tiomagic_domain.codes import ErrorCode
 from tiomagic_domain.errors import ProcessingError
+from tiomagic_domain.files.digests import sha256_of
 from tiomagic_domain.files.owner_only import make_private
 from tiomagic_domain.files.replacing import replacing
-from tiomagic_ray.cluster.job_records import hash_file
 
 
 def find_input(digest: str, cluster: str, fetch: Callable[[int], bytes]) -> Path:
@@ -31,13 +31,13 @@ def find_input(digest: str, cluster: str, fetch: Callable[[int], bytes]) -> Path
     make_private(folder)
     target = folder / digest
     with _locked(folder / f".{digest}.lock"):
-        if target.exists() and hash_file(target) == digest:
+        if target.exists() and sha256_of(target) == digest:
             return target
         with replacing(target, durable=False) as part:
             with part.open("wb") as file:
                 while piece := fetch(file.tell()):
                     file.write(piece)
-            if hash_file(part) != digest:
+            if sha256_of(part) != digest:
                 raise ProcessingError("an input arrived damaged", code=ErrorCode.DAMAGED)
     return target
 

@@ -7,7 +7,6 @@ waiting or running is known.
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 import os
 import time
@@ -19,6 +18,7 @@ from typing import Any, Final
 
 from tiomagic_domain.codes import ErrorCode
 from tiomagic_domain.errors import ProcessingError
+from tiomagic_domain.files.digests import sha256_of
 from tiomagic_domain.files.owner_only import make_private
 from tiomagic_domain.files.replacing import replacing
 from tiomagic_ray.constants import CHUNK_BYTES
@@ -120,7 +120,7 @@ class JobRecords:
         _write_piece(part, offset, data)
         if not ends:
             return
-        if hash_file(part) != digest:
+        if sha256_of(part) != digest:
             part.unlink()
             raise ProcessingError("an input arrived damaged: send it again", code=ErrorCode.DAMAGED)
         part.replace(self.input_file(digest))
@@ -136,7 +136,7 @@ class JobRecords:
             ProcessingError: when it is not the one that was made.
         """
         part = self._part_of_result(job_id, attempt)
-        if hash_file(part) != sha256:
+        if sha256_of(part) != sha256:
             part.unlink()
             raise ProcessingError("a video arrived damaged", code=ErrorCode.DAMAGED)
         part.replace(self.result_file(job_id))
@@ -185,12 +185,6 @@ def _write_piece(path: Path, offset: int, data: bytes) -> None:
     with path.open("r+b" if path.exists() else "wb") as file:
         file.seek(offset)
         file.write(data)
-
-
-def hash_file(path: Path) -> str:
-    """Return the SHA-256 of a file."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def find_folder(gcs_address: str) -> Path:

@@ -24,11 +24,11 @@ from tiomagic_domain import __version__
 from tiomagic_domain.catalogue import find_model
 from tiomagic_domain.codes import ErrorCode
 from tiomagic_domain.errors import GenerationCanceledError
+from tiomagic_domain.files.digests import sha256_of
 from tiomagic_domain.ports.provider import Report, Request
 from tiomagic_domain.progress import Progress
 from tiomagic_domain.requests.wire import decode_job, decode_media, describe_error, to_plain
 from tiomagic_ray.cluster.inputs import find_input
-from tiomagic_ray.cluster.job_records import hash_file
 from tiomagic_ray.constants import CHUNK_BYTES, COORDINATOR_NAME, LEASH_S, NAMESPACE
 from tiomagic_ray.placement import Placement
 
@@ -133,7 +133,7 @@ class ClusterWorker:
         return {
             "status": "completed",
             "message": report.message,
-            "sha256": hash_file(target),
+            "sha256": sha256_of(target),
             "recipe": to_plain(report.video.recipe) if report.video else {},
             "facts": {
                 **to_plain(report.facts),

@@ -29,8 +29,7 @@ def no_cluster(address: str, reason: str) -> APIError:
     """
     return APIError(
         f"no Ray cluster answers at address={address!r} ({redact(reason)}). Is its head started "
-        "('ray start --head', or 'tiomagic ray up' for this machine alone), and can its port be "
-        "reached from here?",
+        "('ray start --head'), and can its port be reached from here?",
         details={"address": address},
         code=ErrorCode.NO_CLUSTER,
         retryable=True,

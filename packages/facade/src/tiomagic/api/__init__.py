@@ -6,6 +6,7 @@
 ``batches``      The methods of ``tm`` that make many videos.
 ``client``       ``tm``: every feature of tiomagic as one method.
 ``continuing``   The method of ``tm`` that continues a video.
+``costs``        What stored jobs have cost, and how much of the budgets is taken (``tm.costs``).
 ``jobs``         The methods of ``tm`` for stored jobs and recipes.
 ``masks``        ``tm.make_mask``: the mask of the person in a video, for ``pose_guidance``.
 ``models``       The methods of ``tm`` for models, their parameters and providers.

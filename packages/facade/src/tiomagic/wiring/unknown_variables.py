@@ -10,7 +10,10 @@ from tiomagic.wiring.settings import PREFIX, known_settings
 from tiomagic_domain.suggestions import closest
 
 OTHER_VARIABLES: Final = frozenset(
-    {"TIOMAGIC_POSE_MODELS", "TIOMAGIC_OUTPUTS_DIR", "TIOMAGIC_SECRET_MADE_BY"}
+    {
+        *("TIOMAGIC_POSE_MODELS", "TIOMAGIC_OUTPUTS_DIR", "TIOMAGIC_SECRET_MADE_BY"),
+        *("TIOMAGIC_RAY_FOLDER", "TIOMAGIC_SERVE_PROCESS"),
+    }
 )
 """Variables of tiomagic that are no settings."""
 

@@ -11,6 +11,8 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from tiomagic_domain.codes import ErrorCode
+from tiomagic_server.answering.codes import RefusalCode
 from tiomagic_server.answering.errors import build_error
 
 LARGE_BYTES: Final = 64 * 2**10
@@ -48,14 +50,16 @@ class BodyLimits:
         request, size = Request(scope), _read_size(headers)
         if size is not None and size > self._largest:
             message = f"a request may have {self._largest // 2**20} MiB"
-            answer = build_error(request, 413, message, code="too_large", headers=CLOSE)
+            answer = build_error(request, 413, message, code=ErrorCode.TOO_LARGE, headers=CLOSE)
             await answer(scope, receive, send)
             return
         is_large = "transfer-encoding" in headers or (size or 0) >= LARGE_BYTES
         if is_large and self._coming >= MAX_LARGE_BODIES:
             message = "too many uploads are on their way: try again soon"
             again = {**CLOSE, "retry-after": "2"}
-            answer = build_error(request, 429, message, code="too_many_uploads", headers=again)
+            answer = build_error(
+                request, 429, message, code=RefusalCode.TOO_MANY_UPLOADS, headers=again
+            )
             await answer(scope, receive, send)
             return
         self._coming += is_large

@@ -18,6 +18,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from tiomagic.ui.web.origins import AllowedHosts, find_requested_host, is_cross_site
 from tiomagic_domain.errors import TioMagicError
 from tiomagic_server.access.keys import ClientKeys
+from tiomagic_server.answering.codes import RefusalCode
 from tiomagic_server.answering.errors import PlainAnswer, answer_error, build_error
 from tiomagic_server.jobs.callers import Caller
 
@@ -65,12 +66,12 @@ class Gate:
         """Return the refusal of a request; None for one that passes, with its caller noted."""
         host = find_requested_host(request.headers, self._names)
         if host is None:
-            message = (
-                "this server does not answer to this host name; start it with --allowed-host NAME"
-            )
-            return build_error(request, 403, message, code="wrong_host")
+            message = "this server does not answer to this host name; whoever runs it can allow it"
+            return build_error(request, 403, message, code=RefusalCode.WRONG_HOST)
         if is_cross_site(request.headers, host, navigation=False):
-            return build_error(request, 403, "no other website may ask", code="cross_site")
+            return build_error(
+                request, 403, "no other website may ask", code=RefusalCode.CROSS_SITE
+            )
         if request.url.path in OPEN_PATHS:
             return None
         try:
@@ -83,7 +84,7 @@ class Gate:
                 request,
                 401,
                 message,
-                code="invalid_api_key",
+                code=RefusalCode.INVALID_API_KEY,
                 headers={"www-authenticate": "Bearer"},
             )
         scope["tiomagic.caller"] = caller

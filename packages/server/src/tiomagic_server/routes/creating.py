@@ -14,6 +14,7 @@ from tiomagic_domain.codes import ErrorCode
 from tiomagic_domain.errors import Problem, ValidationError
 from tiomagic_domain.jobs.job import Job
 from tiomagic_domain.suggestions import shorten_repr
+from tiomagic_server.answering.codes import RefusalCode
 from tiomagic_server.answering.errors import PlainAnswer, build_error
 from tiomagic_server.answering.openai import Video
 from tiomagic_server.asking.bodies import read_fields
@@ -128,7 +129,7 @@ def build_creating(context: ServerContext) -> APIRouter:
             f"no model of this server makes {what}; use /v1/videos/{{id}}/remix to make a video "
             "again with other words, or /v1/videos/extensions to continue one"
         )
-        return build_error(request, 400, message, code="not_supported")
+        return build_error(request, 400, message, code=RefusalCode.NOT_SUPPORTED)
 
     return router
 

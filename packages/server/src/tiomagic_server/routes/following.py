@@ -12,6 +12,7 @@ from sse_starlette.sse import EventSourceResponse
 from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 
+from tiomagic_domain.codes import ErrorCode
 from tiomagic_domain.errors import ResourceNotFoundError
 from tiomagic_domain.jobs.job import Job, JobStatus
 from tiomagic_server.answering.errors import build_error
@@ -72,7 +73,7 @@ def build_following(context: ServerContext) -> APIRouter:
                 job = await context.read(lambda: context.desk.look(job_id, caller))
         if not job.status.is_terminal:
             message = f"the video goes on: ask for /v1/videos/{job.job_id}"
-            return build_error(request, 504, message, code="timeout", headers=headers)
+            return build_error(request, 504, message, code=ErrorCode.TIMEOUT, headers=headers)
         if job.status is not JobStatus.COMPLETED:
             message = job.error or job.message or "the video was not made"
             code = job.error_code or job.status.value
