@@ -159,7 +159,6 @@ class VideoTools:
             self._confirmations.check(confirmation, order)
         except RefusedConfirmationError as error:
             raise ToolError(f"confirmation: {error}; call plan_video with this call") from None
-        _check_cost(planned.get("estimate"), max_cost)
         call = getattr(self._tm, feature)
         # The token is the key: a lost answer that is asked for again finds the job.
         handle: JobHandle = call(
@@ -167,6 +166,7 @@ class VideoTools:
             wait=False,
             progress=False,
             idempotency_key=f"mcp-{confirmation}",
+            max_cost=max_cost,
             **arguments,
         )
         return self._describe(handle)
@@ -295,21 +295,6 @@ def _order(
         "provider": planned["provider"],
         "cost": [estimate.get(name) for name in ("currency", "high", "amount")],
     }
-
-
-def _check_cost(estimate: Mapping[str, Any] | None, max_cost: float | None) -> None:
-    if max_cost is None:
-        return
-    known = estimate or {}
-    amount = known.get("high") if known.get("high") is not None else known.get("amount")
-    if amount is None:
-        raise ToolError("max_cost: the price is not known; leave max_cost out to run it")
-    if amount > max_cost:
-        currency = known.get("currency", "USD")
-        raise ToolError(
-            f"max_cost: the call may cost {amount:g} {currency}, more than {max_cost:g}; "
-            "ask for fewer seconds or a smaller resolution"
-        )
 
 
 def _check_names(arguments: Mapping[str, Any]) -> None:
