@@ -133,6 +133,18 @@ def test_the_disk(free, exact, outcome) -> None:
     assert outcomes == {"disk": outcome}
 
 
+def test_weights_that_a_run_makes_need_room_too() -> None:
+    """Beside what is downloaded, or alone where the full weights are here."""
+    fetched = replace(weights(20, 30), made_bytes=12 * GIB)
+    assert found(RunConditions(weights=fetched))[0] == {"disk": "problem"}
+    assert found(RunConditions(weights=replace(fetched, made_bytes=2 * GIB)))[0] == {"disk": "ok"}
+    here = replace(fetched, here_bytes=fetched.total_bytes)
+    assert found(RunConditions(weights=here))[0] == {"disk": "ok"}
+    full = judge(LARGE, RunConditions(weights=replace(here, disk_free_bytes=GIB)), None)
+    assert [check.outcome for check in full] == [CheckOutcome.PROBLEM]
+    assert "12 GiB in fewer bits are made from them" in full[0].message
+
+
 def test_a_token_that_is_not_there() -> None:
     """It stops the run, and says nothing about whether the model fits."""
     token = TokenState(service="Acme", is_needed=True, is_there=False, why="Ask Acme")

@@ -23,6 +23,7 @@ from tiomagic_local.preflight.machine import MachineFacts, parse_torch_build, re
 from tiomagic_local.preflight.run_time import SHAPES, count_operations
 from tiomagic_local.preflight.stored_weights import find_stored_weights, free_bytes
 from tiomagic_local.provider import LocalProvider
+from tiomagic_local.quantized.made_cache import made_weights_folder
 from tiomagic_media.pose.models import (
     DETECTOR_FILE,
     FOLDER_VARIABLE,
@@ -236,6 +237,26 @@ def test_a_disk_that_is_too_small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stored_weights, "free_bytes", lambda folder: 10 * GIB)
     found = look_ahead(VACE, {}, LocalOptions(), with_gpu(80.0))
     assert judged(VACE, found) == ({"disk"}, "no")
+
+
+def test_weights_in_fewer_bits_are_counted_until_they_are_made(empty_cache: Path) -> None:
+    """Those of one component and format, by the repository that they were made from."""
+    settings = {**DEFAULTS, "quantization": "int8"}
+
+    def to_make() -> float:
+        found = look_ahead(VACE, settings, LocalOptions(), LAPTOP).weights
+        assert found is not None
+        return found.made_bytes / GIB
+
+    everything = to_make()
+    assert 0.5 * VACE.weights_gib < everything < 0.6 * VACE.weights_gib
+    note = made_weights_folder() / "a1" / "made.json"
+    note.parent.mkdir(parents=True)
+    made = {"format": "int8", "layers": 3, "source": f"{next(iter(VACE.repositories))}/transformer"}
+    note.write_text(json.dumps(made), encoding="utf-8")
+    assert 0 < to_make() < 0.5 * everything
+    settings["quantization"] = "none"
+    assert to_make() == 0
 
 
 def test_the_pose_estimator_is_part_of_the_download(

@@ -138,9 +138,9 @@ class TestAnswers:
         assert meaning(original) is original
 
 
-def meaning(error: Exception) -> TioMagicError:
+def meaning(error: Exception, repository: str = "a/b") -> TioMagicError:
     """Return what an error becomes."""
-    with pytest.raises(TioMagicError) as caught, translate_hub_errors("a/b", model=T2V.name):
+    with pytest.raises(TioMagicError) as caught, translate_hub_errors(repository, model=T2V.name):
         raise error
     return caught.value
 
@@ -306,13 +306,21 @@ class TestRefusals:
 
 def test_the_advice_in_the_words_of_each_surface() -> None:
     """A shell gets commands, a program gets calls."""
-    message = meaning(ConnectionRefusedError("refused")).message
+    own = next(iter(T2V.repositories))
+    message = meaning(ConnectionRefusedError("refused"), own).message
     assert add_ways(message, SHELL).endswith(
         "With a network, download the weights of wan2.1-t2v-1.3b once "
-        "[tiomagic download wan2.1-t2v-1.3b], about 14 GiB; or use a folder of weights "
+        "[tiomagic download wan2.1-t2v-1.3b]; or use a folder of weights "
         "[--model-path FOLDER]; meanwhile, use the model doodle [-m doodle]"
     )
-    assert "once [tm.download('wan2.1-t2v-1.3b')], about" in add_ways(message, PYTHON)
+    assert "once [tm.download('wan2.1-t2v-1.3b')]; or" in add_ways(message, PYTHON)
+
+
+def test_a_file_of_the_users_is_not_advised_as_the_models_weights() -> None:
+    """A download of the model would not fetch it."""
+    message = meaning(ConnectionRefusedError("refused"), "ann/her-files").message
+    assert "try again with a network" in message
+    assert "download the weights" not in message
 
 
 class TestSettings:

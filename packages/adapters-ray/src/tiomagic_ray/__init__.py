@@ -8,6 +8,7 @@
 ``placement``  What a job needs of the cluster: GPUs of a kind, or CPUs.
 ``plugin``     The provider ``ray`` before it is built: its settings, what it can run.
 ``provider``   The port ``Provider`` for Ray.
+``tokens``     Whether there is a token for a cluster; its value is not used.
 
 A worker on the cluster is a local GPU somewhere else: it runs the same engines as the local
 provider does. Importing this package does not import Ray.

@@ -18,6 +18,9 @@ from tiomagic_domain.codes import ErrorCode
 from tiomagic_domain.errors import APIError, ResourceNotFoundError
 from tiomagic_domain.extras import missing_extra_error
 from tiomagic_domain.jobs.job import Job, JobStatus
+from tiomagic_domain.money.estimate import Estimate
+from tiomagic_domain.ports.known_runs import KnownRuns
+from tiomagic_domain.ports.preflight import RunConditions
 from tiomagic_domain.ports.provider import (
     Capabilities,
     Observer,
@@ -34,6 +37,7 @@ from tiomagic_ray.link.connection import ClusterConnection
 from tiomagic_ray.link.spool import FetchedVideos, send_inputs
 from tiomagic_ray.options import RayOptions
 from tiomagic_ray.placement import Placement
+from tiomagic_ray.tokens import look_for_token
 
 DEFAULT_MODEL: Final = "wan2.1-vace-14b"
 SENT_WITHIN: Final = timedelta(minutes=2)
@@ -82,6 +86,14 @@ class RayProvider(ProviderBase):
         """Return what kind of device a job would get; makes no request."""
         wanted = self._place(request.card)
         return RunDescription(device=self._options.gpu or ("GPU" if wanted.gpus else "CPU"))
+
+    def estimate(self, request: Request, known: KnownRuns) -> Estimate:
+        """Return the time of a run, for which a cluster of one's own sends no bill."""
+        return replace(super().estimate(request, known), amount=0.0)
+
+    def preflight(self, card: ModelCard, settings: Mapping[str, Any]) -> RunConditions:  # noqa: ARG002
+        """Return whether there is a token; what the machines have, the cluster says when asked."""
+        return RunConditions(tokens=(look_for_token(self._options),), place="the cluster")
 
     def check(self, request: Request) -> None:
         """Check the settings and the inputs, without a cluster.

@@ -51,6 +51,13 @@ def describe_rough_bytes(count: float) -> str:
     return f"{max(count / 2**20, 0):.0f} MiB"
 
 
+def describe_made_weights(size: int) -> str:
+    """Return what a run makes from full weights, as the end of a sentence; empty for nothing."""
+    if not size:
+        return ""
+    return f"; {describe_rough_bytes(size)} in fewer bits are made from them"
+
+
 def describe_other_fetches(total: int, others: Mapping[str, int]) -> str:
     """Return what of a download is not the model, such as `` (335 MiB for the pose estimator)``.
 

@@ -28,11 +28,17 @@ from tiomagic_local.footprint.sharing import count_sharing
 from tiomagic_local.memory.choosing import choose_memory_plan
 from tiomagic_local.memory.demand import MAIN_RESERVE_GIB, RESERVE_GIB, Demand
 from tiomagic_local.memory.plans import MemoryPlan
-from tiomagic_local.memory.quality import choose_weights_and_plan, demand_in, list_allowed
+from tiomagic_local.memory.quality import (
+    choose_weights_and_plan,
+    demand_in,
+    list_allowed,
+    share_of,
+)
 from tiomagic_local.options import LocalOptions
 from tiomagic_local.preflight.machine import MachineFacts
 from tiomagic_local.preflight.run_time import CORE_FLOPS, estimate_run_time
 from tiomagic_local.preflight.stored_weights import StoredWeights, find_stored_weights, free_bytes
+from tiomagic_local.quantized.made_cache import list_made, made_weights_folder
 from tiomagic_local.torch_env.devices import group_members
 from tiomagic_local.weights.given_files import find_file_sizes
 from tiomagic_local.weights.hub_cache import HubCache
@@ -78,6 +84,10 @@ def look_ahead(
     known = find_estimate(card.name)
     chosen_by_hand = options.model_path is not None and stored.on_disk.fetch_bytes > 0
     weights = _with_estimator(stored.on_disk) if settings.get(FINDS_POSES) else stored.on_disk
+    made = _count_bytes_to_make(
+        card, settings, options, needs=needs, stored=stored, device=device, machine=machine
+    )
+    weights = replace(weights, made_bytes=made)
     return RunConditions(
         device=device,
         weights=replace(weights, blocked=OFFLINE) if is_offline() else weights,
@@ -247,6 +257,43 @@ def _formats_of(
     )
     choice = choose_weights_and_plan(card, settings, choose, files=sizes, allowed=allowed)
     return choice.quantization
+
+
+def _count_bytes_to_make(
+    card: ModelCard,
+    settings: Mapping[str, Any],
+    options: LocalOptions,
+    *,
+    needs: _Needs,
+    stored: StoredWeights,
+    device: RunDevice,
+    machine: MachineFacts,
+) -> int:
+    """Return the bytes of the weights in fewer bits that a run has to make first."""
+    files = find_file_sizes(card, settings, options)
+    formats = read_quantization(settings.get(QUANTIZATION))
+    if not device.is_cpu:
+        sharing = count_sharing(card.name, len(group_members(options.device)))
+        formats = dict(_formats_of(card, settings, device, files, machine=machine, sharing=sharing))
+    if not formats:
+        return 0
+    full = {
+        name: gib * GIB for name, gib in demand_in(card, settings, {}, {}).model.weights.items()
+    }
+    if needs.is_smaller:
+        full = dict(stored.component_bytes)
+    made = {(one.source, one.format) for one in list_made(made_weights_folder())}
+    sources = {*card.repositories, Path(stored.on_disk.place).name}
+    return round(
+        sum(
+            size * share_of(card.name, name, format_)
+            for group, format_ in formats.items()
+            for name, size in full.items()
+            if name.startswith(group)
+            and name not in files
+            and not any((f"{source}/{name}", format_) in made for source in sources)
+        )
+    )
 
 
 def _cache_place(demand: Demand, settings: Mapping[str, Any]) -> str:

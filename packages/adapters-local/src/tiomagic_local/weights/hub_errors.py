@@ -220,10 +220,11 @@ class _Translator:
         reason, advice = describe_no_answer(error, hub=self._hub, endpoint=constants.ENDPOINT)
         if advice:
             return f"{reason}. {advice}"
-        if card is None:
+        # A file of the user's is no part of what that step fetches.
+        if card is None or self._repository not in card.repositories:
             return f"{reason}: try again with a network"
-        step = NextStep.DOWNLOAD_WEIGHTS.say(model=card.name)
-        return f"{reason}. With a network, {step}, about {card.weights_gib:.0f} GiB"
+        # Without a size: it depends on the formats of the call, which a plan knows.
+        return f"{reason}. With a network, {NextStep.DOWNLOAD_WEIGHTS.say(model=card.name)}"
 
     def _page(self) -> str:
         return f"{PUBLIC_HUB}/{self._repository}"

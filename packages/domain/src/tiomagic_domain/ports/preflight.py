@@ -51,6 +51,8 @@ class WeightsOnDisk:
     other_fetches: Mapping[str, int] = field(default_factory=dict)
     """Bytes to download, among those of ``fetch_bytes``, for what is not the model itself; by what
     it is for people, such as ``the pose estimator``."""
+    made_bytes: int = 0
+    """Bytes of weights in fewer bits that the run makes from the full ones, and keeps."""
 
     @property
     def fetch_bytes(self) -> int:
@@ -68,6 +70,7 @@ class WeightsOnDisk:
             "disk_free_bytes": self.disk_free_bytes,
             "blocked": self.blocked,
             "other_fetches": dict(self.other_fetches),
+            "made_bytes": self.made_bytes,
         }
 
 

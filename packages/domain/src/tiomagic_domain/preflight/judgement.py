@@ -32,6 +32,7 @@ from tiomagic_domain.quantities import (
     DAY_S,
     GIB,
     HOUR_S,
+    describe_made_weights,
     describe_other_fetches,
     describe_rough_bytes,
     describe_rough_duration,
@@ -133,24 +134,36 @@ def _on_the_disk(conditions: RunConditions) -> Iterator[Check]:
     weights = conditions.weights
     if weights is None:
         return
+    made = describe_made_weights(weights.made_bytes)
     if not weights.fetch_bytes:
-        here = f"the weights are here ({describe_rough_bytes(weights.here_bytes)})"
-        yield Check(part=DISK, outcome=CheckOutcome.OK, message=here)
+        here = f"the weights are here ({describe_rough_bytes(weights.here_bytes)}){made}"
+        yield from (
+            _in_the_room(here, weights.made_bytes, conditions)
+            if made
+            else (Check(part=DISK, outcome=CheckOutcome.OK, message=here),)
+        )
         return
     about = "" if weights.is_exact else "about "
     need = f"{about}{describe_rough_bytes(weights.fetch_bytes)} of weights are to be downloaded"
-    need += describe_other_fetches(weights.fetch_bytes, weights.other_fetches)
+    need += describe_other_fetches(weights.fetch_bytes, weights.other_fetches) + made
     if weights.blocked:
         # Files of an unknown size may be fewer than the card says.
         fatal = weights.is_exact or not weights.here_bytes
         yield _found(DISK, f"{need}, and {weights.blocked}", fatal=fatal)
         return
+    yield from _in_the_room(need, weights.fetch_bytes + weights.made_bytes, conditions)
+
+
+def _in_the_room(need: str, new_bytes: int, conditions: RunConditions) -> Iterator[Check]:
+    """Compare what a run writes with what is free on the disk of its weights."""
+    weights = conditions.weights
+    assert weights is not None, "its caller has looked"
     free = weights.disk_free_bytes
     if free is None:
         yield Check(part=DISK, outcome=CheckOutcome.NOTE, message=need)
         return
     text = f"{need}, and {describe_rough_bytes(free)} are free in {weights.place}"
-    left = free - weights.fetch_bytes
+    left = free - new_bytes
     if left < 0:
         yield _found(DISK, text, fatal=weights.is_exact or conditions.is_certain)
     elif left < SPARE_DISK_BYTES:

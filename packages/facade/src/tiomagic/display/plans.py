@@ -12,6 +12,7 @@ from tiomagic_domain.advice import NextStep
 from tiomagic_domain.features import Feature
 from tiomagic_domain.money.estimate import Estimate
 from tiomagic_domain.quantities import (
+    describe_made_weights,
     describe_other_fetches,
     describe_rough_bytes,
     describe_rough_duration,
@@ -80,7 +81,8 @@ def describe_weights(weights: Mapping[str, Any] | None) -> str | None:
     if weights is None:
         return None
     if not weights["fetch_bytes"]:
-        return f"here, {describe_rough_bytes(weights['here_bytes'])}"
+        made = describe_made_weights(weights["made_bytes"])
+        return f"here, {describe_rough_bytes(weights['here_bytes'])}{made}"
     about = "" if weights["is_exact"] else "about "
     text = f"{about}{describe_rough_bytes(weights['fetch_bytes'])} to download"
     text += describe_other_fetches(weights["fetch_bytes"], weights["other_fetches"])
@@ -89,7 +91,7 @@ def describe_weights(weights: Mapping[str, Any] | None) -> str | None:
         text += f", where {describe_rough_bytes(weights['disk_free_bytes'])} are free"
     if weights["here_bytes"]:
         text += f"; {describe_rough_bytes(weights['here_bytes'])} are here"
-    return text
+    return text + describe_made_weights(weights["made_bytes"])
 
 
 def describe_place(found: Mapping[str, Any]) -> str:
