@@ -21,7 +21,9 @@ def tests_page():
 def test_every_model_feature_and_provider_is_reached_by_a_test_that_exists(tests_page):
     """Pytest knows each test that a cell of the table names, and no combination lacks its cell."""
     named = re.findall(r"`(tests/\S+::\S+\[\S+\])`", tests_page)
-    assert len(named) == len(set(named)) == sum(len(providers_of(card)) for card, _ in CASES)
+    # Workers of a cluster run the engines of the local provider: tests/ray tries them there.
+    cells = [name for card, _ in CASES for name in providers_of(card) if name != "ray"]
+    assert len(named) == len(set(named)) == len(cells)
     files = sorted({name.partition("::")[0] for name in named})
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "--collect-only", "-q", "--no-cov", *files],

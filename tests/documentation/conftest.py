@@ -75,7 +75,7 @@ def page_runner(
     monkeypatch.setattr("tiomagic_modal.provider.ModalProvider", lambda *_, **__: far)
     monkeypatch.setattr(
         "tiomagic_hosted.building.build_provider",
-        lambda service, catalogue, *_: PlayableProvider(
+        lambda service, catalogue, *_, **__: PlayableProvider(
             tmp_path / "vendor",
             name=service.name,
             default_model=catalogue.default_model,

@@ -122,6 +122,9 @@ class DriverProcess:
             environment |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": token}
         # The address comes by the pipe: Ray would take this one for every "auto".
         environment["RAY_DISABLE_IMPORT_WARNING"] = "1"
+        # A caller under `uv run` would have Ray send its whole folder to the cluster, and make an
+        # environment of it there for each worker: the cluster has tiomagic installed.
+        environment["RAY_ENABLE_UV_RUN_RUNTIME_ENV"] = "0"
         self._process = subprocess.Popen(  # noqa: S603  Our own module.
             module_command(MODULE, str(theirs.fileno())),
             pass_fds=[theirs.fileno()],

@@ -16,9 +16,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Self
 
 from tiomagic_domain.codes import ErrorCode
 from tiomagic_domain.errors import (
@@ -50,8 +50,6 @@ _DEVICE: Final = frozenset(
     {ErrorCode.OUT_OF_MEMORY, ErrorCode.DEVICE_LOST, ErrorCode.DEVICE_MISSING}
 )
 """Codes of runs that the devices of this machine were not enough for."""
-
-Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,32 +107,52 @@ def may_pass_over(error: TioMagicError) -> bool:
     return isinstance(error, _PASSING) or (isinstance(error, APIError) and error.retryable)
 
 
-def run_on_first(
-    providers: Sequence[str],
-    run: Callable[[str, Sequence[PassedOver]], Result],
-    on_passed: Callable[[PassedOver], None],
-) -> Result:
-    """Return the result of the first provider that can run a call.
+@dataclass(slots=True, kw_only=True)
+class Attempt:
+    """One provider's turn, as a ``with`` block: an error that may be passed over ends only it."""
+
+    provider: str
+    passed: tuple[PassedOver, ...]
+    """Those that were passed over before it."""
+    is_alone: bool
+    """True for the only provider of a call, whose error is the call's."""
+    error: TioMagicError | None = None
+    """Why it is passed over."""
+
+    def __enter__(self) -> Self:
+        """Begin the turn."""
+        return self
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> bool:
+        """Keep an error that the next provider may do without."""
+        if self.is_alone or not isinstance(error, TioMagicError) or not may_pass_over(error):
+            return False
+        self.error = error
+        return True
+
+
+def try_in_order(
+    providers: Sequence[str], on_passed: Callable[[PassedOver], None]
+) -> Iterator[Attempt]:
+    """Yield the turn of each provider, in order, until one returns from its ``with`` block.
 
     Args:
-        providers: Their names, in order; at least one.
-        run: Runs the call at a provider, given those that were passed over.
+        providers: Their names; at least one.
         on_passed: Called with each that is passed over.
 
     Raises:
-        TioMagicError: the error of a provider after which no other may be tried; with the code
-            ``all_passed_over`` when none of several could run it.
+        TioMagicError: with the code ``all_passed_over`` when none of several could run it.
     """
     passed: list[PassedOver] = []
+    last: TioMagicError | None = None
     for name in providers:
-        try:
-            return run(name, tuple(passed))
-        except TioMagicError as error:
-            if len(providers) == 1 or not may_pass_over(error):
-                raise
-            passed.append(PassedOver.of(name, error))
-            last = error
-        on_passed(passed[-1])
+        attempt = Attempt(provider=name, passed=tuple(passed), is_alone=len(providers) == 1)
+        yield attempt
+        last = attempt.error
+        if last is not None:
+            passed.append(PassedOver.of(name, last))
+            on_passed(passed[-1])
+    assert last is not None, "a turn without an error ends the loop of its caller"
     raise _fail_all(passed, last) from last
 
 

@@ -30,7 +30,7 @@ from tiomagic_domain.ports.video_joiner import VideoJoiner
 from tiomagic_domain.progress import ProgressSink, ignore_progress
 from tiomagic_domain.requests.preparation import Preparation
 from tiomagic_domain.requests.rerun import RerunCall, build_rerun_call
-from tiomagic_domain.spending.fallback import PASSED_OVER, PassedOver, run_on_first
+from tiomagic_domain.spending.fallback import PASSED_OVER, PassedOver, try_in_order
 from tiomagic_domain.spending.limits import (
     LimitsThatHold,
     require_affordable,
@@ -174,11 +174,11 @@ class Generation(JobPlans):
             preview=preview,
             limits=self._limits().of_call(max_cost),
         )
-        return run_on_first(
-            self._list_providers(provider, call.key),
-            lambda name, passed: self._submit_to(name, call, passed),
-            lambda one: self._release_key(one, call),
-        )
+        names = self._list_providers(provider, call.key)
+        for attempt in try_in_order(names, lambda one: self._release_key(one, call)):
+            with attempt:
+                return self._submit_to(attempt.provider, call, attempt.passed)
+        raise AssertionError("the last turn returns or raises")
 
     def _list_providers(self, given: str | Sequence[str], key: str | None) -> Sequence[str]:
         """Return the names of the providers of a call: one, if a job has its key already.
@@ -224,10 +224,6 @@ class Generation(JobPlans):
             return self._enqueue(request, call)
         # A provider with workers of its own reads from the job how often it may run again.
         request = replace(request, job=replace(request.job, retry=call.retry))
-        return self._run_new(runner, request, call)
-
-    def _run_new(self, runner: Provider, request: Request, call: Submission) -> Job:
-        """Store the job of a request, and submit it from this process."""
         request = self._mark_as_own(request)
         # Not None after a race: another process has stored a job with this key since the look-up.
         first = self._add(request, call)

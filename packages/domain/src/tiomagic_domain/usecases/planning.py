@@ -23,7 +23,7 @@ from tiomagic_domain.requests.continuing import feature_to_serve, loop_as_interp
 from tiomagic_domain.requests.preparation import Preparation
 from tiomagic_domain.requests.rerun import RerunCall
 from tiomagic_domain.spending.cheaper_calls import CheaperCalls
-from tiomagic_domain.spending.fallback import PassedOver, ignore_passed, run_on_first
+from tiomagic_domain.spending.fallback import PassedOver, ignore_passed, try_in_order
 from tiomagic_domain.spending.limits import CostLimits, LimitsThatHold, find_refusal
 from tiomagic_domain.usecases.consent import AcceptedTerms
 from tiomagic_domain.usecases.preflight import PreflightChecks
@@ -147,22 +147,22 @@ class JobPlans(JobRuns):
         limits = self._limits().of_call(max_cost)
         names = [provider] if isinstance(provider, str) else list(dict.fromkeys(provider))
 
-        def look(name: str, passed: Sequence[PassedOver]) -> tuple[Request, Preflight]:
-            request, found = self._look_at(
-                feature,
-                provider=name,
-                model=model,
-                arguments=arguments,
-                rerun=rerun,
-                with_measured=with_measured,
-                limits=limits,
-            )
-            if not found.can_run and len(passed) + 1 < len(names):
-                # As a submission would be refused there, with the same words.
-                raise ConfigurationError(found.problems[0].message, code=ErrorCode.DOES_NOT_FIT)
-            return request, found
-
-        return run_on_first(names, look, on_passed)
+        for attempt in try_in_order(names, on_passed):
+            with attempt:
+                request, found = self._look_at(
+                    feature,
+                    provider=attempt.provider,
+                    model=model,
+                    arguments=arguments,
+                    rerun=rerun,
+                    with_measured=with_measured,
+                    limits=limits,
+                )
+                if not found.can_run and attempt.provider != names[-1]:
+                    # As a submission would be refused there, with the same words.
+                    raise ConfigurationError(found.problems[0].message, code=ErrorCode.DOES_NOT_FIT)
+                return request, found
+        raise AssertionError("the last turn returns or raises")
 
     def _look_at(
         self,
