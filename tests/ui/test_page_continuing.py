@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -73,8 +74,15 @@ async def make_the_first(page: Page) -> str:
 
 async def continue_it(page: Page, first: str) -> str:
     """The button at the video; nothing else has to be filled in."""
-    await page.locator("#stage").get_by_role("button", name="Continue").click()
-    await expect(page.locator("#field-continued_video video")).to_be_visible()
+    video = page.locator("#field-continued_video video")
+    # A press can fall into the moment in which the stage is drawn anew, right after the video is
+    # done, and then nobody hears it: a person presses again.
+    for _ in range(3):
+        await page.locator("#stage").get_by_role("button", name="Continue").click()
+        with contextlib.suppress(AssertionError):
+            await expect(video).to_be_visible(timeout=20_000)
+            break
+    await expect(video).to_be_visible()
     await expect(page.locator("#field-image")).to_have_count(0)
     await expect(entry(page, "prompt")).to_have_value(SHOT)
     await expect(page.locator("#expected")).to_contain_text("1.0 s more (16 new frames)")
