@@ -91,7 +91,7 @@ def test_a_gpu_that_the_cluster_lacks_stores_nothing(new_tm):
     assert not tm.list_jobs()
 
 
-@pytest.mark.parametrize(("retry", "end"), [(0, "failed"), (3, "completed")])
+@pytest.mark.parametrize(("retry", "end"), [(0, "failed"), (2, "completed")])
 def test_a_worker_dies(new_tm, cluster, retry, end):
     """Its job fails as lost, or is made again if it may be; once, and its worker is new."""
     tm = new_tm()
@@ -101,8 +101,9 @@ def test_a_worker_dies(new_tm, cluster, retry, end):
         process.send_signal(signal.SIGKILL)
     job = watch(tm, job, is_over)
     assert job.status == end, job.error
-    # A machine without memory to spare may lose the new one, too.
-    assert 1 <= job.facts["workers_lost"] <= retry + 1
+    # Both workers of the two CPUs die here: the job may be given to the other one before the
+    # coordinator knows that it is gone.
+    assert job.facts["workers_lost"] in ({1} if retry == 0 else {1, 2})
     assert job.error_code == ("worker_lost" if retry == 0 else None)
 
 
