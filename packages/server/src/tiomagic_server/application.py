@@ -31,6 +31,7 @@ from tiomagic_server.answering.errors import (
     status_of,
 )
 from tiomagic_server.jobs.desk import JobDesk
+from tiomagic_server.mcp.over_http import RemoteAgents
 from tiomagic_server.metrics import CountedRequests, ServerMetrics
 from tiomagic_server.options import ServeOptions
 from tiomagic_server.probes import build_probes
@@ -66,6 +67,7 @@ def create_app(tm: TioMagic, options: ServeOptions) -> ASGIApp:
 def build_api(tm: TioMagic, options: ServeOptions, metrics: ServerMetrics) -> FastAPI:
     """Return the routes of the server, without what guards them."""
     context = ServerContext(tm=tm, options=options, desk=JobDesk(tm))
+    agents = RemoteAgents(context)
     app = FastAPI(
         title="tiomagic",
         version=__version__,
@@ -73,7 +75,7 @@ def build_api(tm: TioMagic, options: ServeOptions, metrics: ServerMetrics) -> Fa
         docs_url=None,
         redoc_url=None,
         openapi_url="/openapi.json",
-        lifespan=partial(_run, context),
+        lifespan=partial(_run, context, agents),
     )
     # First the fixed paths: /v1/videos/models is no id.
     for build in (
@@ -85,14 +87,15 @@ def build_api(tm: TioMagic, options: ServeOptions, metrics: ServerMetrics) -> Fa
     ):
         app.include_router(build(context))
     app.include_router(build_probes(tm, metrics))
+    app.router.routes.append(agents.route)
     _handle_errors(app)
     return app
 
 
 @asynccontextmanager
-async def _run(context: ServerContext, _: FastAPI) -> AsyncIterator[None]:
+async def _run(context: ServerContext, agents: RemoteAgents, _: FastAPI) -> AsyncIterator[None]:
     """Follow again what the last server left, and then serve."""
-    async with anyio.create_task_group() as tasks:
+    async with agents.run(), anyio.create_task_group() as tasks:
         tasks.start_soon(_recover, context)
         yield
         tasks.cancel_scope.cancel()

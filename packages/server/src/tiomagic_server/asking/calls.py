@@ -75,12 +75,9 @@ def read_call(
     schema = card.schema(feature)
     common.add_size(schema)
     arguments, problems = common.arguments, list(common.problems)
-    problems += _refuse(schema.objects, arguments, "exists in Python alone, not in a request")
-    if not allow_weights:
-        problems += _refuse(WEIGHT_ARGUMENTS, arguments, NAMES_WEIGHTS)
-    arguments = read_texts(schema, arguments)
-    media, refused = read_media(arguments, _media_kinds(schema), find_video)
-    arguments |= media
+    arguments, refused = read_inputs(
+        schema, read_texts(schema, arguments), find_video, allow_weights=allow_weights
+    )
     problems += refused
     if problems:
         try:
@@ -94,6 +91,30 @@ def read_call(
         arguments=arguments,
         rename=common.rename,
     )
+
+
+def read_inputs(
+    schema: Schema,
+    arguments: Mapping[str, Any],
+    find_video: FindVideo,
+    *,
+    allow_weights: bool = False,
+) -> tuple[dict[str, Any], list[Problem]]:
+    """Return arguments without what only the server's own user may name, and what is refused.
+
+    Args:
+        schema: Of the model and its feature.
+        arguments: By name, as a client gave them; pictures and videos are addresses, ids of the
+            caller's videos, or uploaded files.
+        find_video: Knows the caller's earlier videos.
+        allow_weights: True for a caller that may name weights.
+    """
+    taken = dict(arguments)
+    problems = _refuse(schema.objects, taken, "exists in Python alone, not in a request")
+    if not allow_weights:
+        problems += _refuse(WEIGHT_ARGUMENTS, taken, NAMES_WEIGHTS)
+    media, refused = read_media(taken, _media_kinds(schema), find_video)
+    return taken | media, [*problems, *refused]
 
 
 def _choose_feature(named: object, arguments: Mapping[str, Any]) -> Feature:

@@ -55,8 +55,8 @@ def read_reference(value: Any, find_video: FindVideo, *, depth: int = 0) -> Any:
         if _ID.fullmatch(value):
             return find_video(value)
         raise RefusedReference(
-            "must be a file of the form, an address (http://, https:// or data:) or the id of a "
-            "video that you made"
+            "must be an address (http://, https:// or data:), the id of a video that you made, or "
+            "a file of the form"
         )
     if isinstance(value, Mapping) and depth < MAX_DEPTH:
         for name in URL_FIELDS:
@@ -66,7 +66,7 @@ def read_reference(value: Any, find_video: FindVideo, *, depth: int = 0) -> Any:
             if isinstance(value.get(name), str):
                 return find_video(value[name])
     raise RefusedReference(
-        'must be a file, an address, or an object such as {"image_url": "https://…"}'
+        'must be an address, a file of the form, or an object such as {"image_url": "https://…"}'
     )
 
 

@@ -54,13 +54,17 @@ class JobDesk:
         self._checked: OrderedDict[str, float] = OrderedDict()
         self._lock = threading.Lock()
 
-    def submit(self, asked: AskedVideo, caller: Caller, key: str | None) -> Job:
+    def submit(
+        self, asked: AskedVideo, caller: Caller, key: str | None, *, max_cost: object = None
+    ) -> Job:
         """Store the job of a request and hand it to its provider.
 
         Args:
             asked: The call.
             caller: Whose job it becomes.
             key: The caller's idempotency key; None for none.
+            max_cost: The most that the run may cost, as ``tm`` takes it; None for the limits that
+                are set.
 
         Returns:
             The job; it may have failed already.
@@ -79,6 +83,7 @@ class JobDesk:
                 detach=True,
                 tags=[] if caller.tag is None else [caller.tag],
                 key=_own_key(key, caller),
+                max_cost=max_cost,
             )
 
         return self._submit(run, caller)

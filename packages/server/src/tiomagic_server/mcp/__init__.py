@@ -1,8 +1,11 @@
-"""tiomagic for agents, by the Model Context Protocol: ``tiomagic mcp``.
+"""tiomagic for agents, by the Model Context Protocol: ``tiomagic mcp``, and ``/mcp`` of a server.
 
 ``confirmations``  Tokens by which a call that may cost money names the plan that was seen before.
-``media_inputs``   Which pictures and videos an agent may name.
-``server``         The MCP server: its tools over a ``TioMagic``.
+``over_http``      Serves agents of other machines at ``/mcp``, by streamable HTTP.
+``secret``         The secret of a server's confirmations.
+``server``         Builds the MCP server: the tools over a ``TioMagic``.
 ``stdio``          Serves one agent over standard input and output.
 ``texts``          Plans and jobs as an agent reads them.
+``tools``          The tools of an agent.
+``words``          Arguments of the tools, with the words by which an agent reads them.
 """

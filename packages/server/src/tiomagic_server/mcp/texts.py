@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from tiomagic.handle.handle import JobHandle
+from tiomagic_domain.jobs.job import Job, JobStatus
 
 _PLANNED = (
     "feature",
@@ -37,14 +37,18 @@ def describe_planned(planned: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in said.items() if value not in (None, [], {})}
 
 
-def describe_job(handle: JobHandle, *, with_files: bool) -> dict[str, Any]:
+def describe_job(job: Job, *, served_at: str | None = None) -> dict[str, Any]:
     """Return the state of a job.
 
     Args:
-        handle: The job.
-        with_files: True for an agent of this machine, which can open the video by its path.
+        job: As it is stored.
+        served_at: The address under which an agent of another machine finds videos; None for one
+            of this machine, which can open the video by its path.
     """
-    job = handle.record
+    is_remote = served_at is not None
+    message = "" if job.message == job.status.value else job.message
+    if is_remote and job.status is JobStatus.QUEUED:
+        message = ""  # What a job waits for may name processes and folders of the machine.
     said: dict[str, Any] = {
         "job_id": job.job_id,
         "status": job.status.value,
@@ -54,12 +58,15 @@ def describe_job(handle: JobHandle, *, with_files: bool) -> dict[str, Any]:
         "prompt": job.required_args.get("prompt"),
         "seed": job.optional_args.get("seed"),
         "created": job.creation_time.isoformat(),
-        "message": "" if job.message == job.status.value else job.message,
+        "message": message,
         "progress": job.progress.to_dict() if job.progress and not job.status.is_terminal else None,
         "error": job.error,
         "error_code": job.error_code,
         "cost": job.facts.get("cost"),
-        "tags": list(job.tags),
-        "video": job.result_video if with_files else None,
+        "tags": [] if is_remote else list(job.tags),
+        "video": job.result_video if not is_remote else None,
+        "video_url": f"{served_at}/{job.job_id}/content"
+        if is_remote and job.status is JobStatus.COMPLETED
+        else None,
     }
     return {name: value for name, value in said.items() if value not in (None, "", [])}
