@@ -2,7 +2,7 @@
 
 Where a small file system can be mounted (root on Linux), the disk runs full as well. With
 ``--server`` the database is a PostgreSQL on loopback, whose connections break; with ``--modal`` the
-jobs run on Modal, whose server is on loopback and dies.
+jobs run on Modal, whose server is on loopback and dies; with ``--ray`` on a Ray cluster.
 """
 
 from __future__ import annotations
@@ -15,14 +15,22 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from tests.faults.breaking import FAULTS, HARMLESS_FAULTS, NAMESPACE_FAULTS, SERVER_FAULTS
 from tests.faults.campaign import Campaign, Fault
+from tests.faults.cluster import (
+    CLUSTER_FAULTS,
+    HARMLESS,
+    NETWORK_FAULTS,
+    ClusterCampaign,
+    cluster_in,
+)
 from tests.faults.remote import REMOTE_FAULTS, RemoteCampaign
 from tests.faults.remote_parts import workspace_in
 from tests.faults.spaces import can_unshare
+from tests.ray.networks import NetworkSpace, can_make_networks
 from tests.storage.postgresql import create_database, find_binaries, run_server
 
 RESULTS = Path(__file__).parent / "results"
@@ -47,6 +55,7 @@ def main() -> None:
     where = parser.add_mutually_exclusive_group()
     where.add_argument("--server", action="store_true", help="on PostgreSQL")
     where.add_argument("--modal", action="store_true", help="on Modal")
+    where.add_argument("--ray", action="store_true", help="on a Ray cluster")
     run_series(parser.parse_args())
 
 
@@ -60,7 +69,8 @@ def run_series(options: argparse.Namespace) -> None:
         small = mount_small_disk(folder)
         try:
             with prepare_campaign(options, folder) as (campaign, faults):
-                campaign.harmless_faults = frozenset() if options.modal else HARMLESS_FAULTS
+                harmless = HARMLESS if options.ray else HARMLESS_FAULTS
+                campaign.harmless_faults = frozenset() if options.modal else harmless
                 wanted = options.only or list(faults)
                 names = [name for name in wanted if small or name != "full_disk"]
                 names = [name for name in names if can_unshare() or name not in NAMESPACE_FAULTS]
@@ -87,7 +97,8 @@ def run_series(options: argparse.Namespace) -> None:
     }
     RESULTS.mkdir(exist_ok=True)
     text = json.dumps(counts, indent=2) + "\n"
-    kind = "modal-" if options.modal else "postgresql-" if options.server else ""
+    kinds = {"modal-": options.modal, "postgresql-": options.server, "ray-": options.ray}
+    kind = next((name for name, is_meant in kinds.items() if is_meant), "")
     (RESULTS / f"campaign-{kind}{options.seed}.json").write_text(text, encoding="utf-8")
     print(text)
 
@@ -101,6 +112,13 @@ def prepare_campaign(
         state_dir = folder.parent / "modal"
         with workspace_in(state_dir) as workspace:
             yield RemoteCampaign(folder, options.seed, workspace, state_dir), REMOTE_FAULTS
+    elif options.ray:
+        with ExitStack() as stack:
+            can_cut = can_make_networks()
+            space = stack.enter_context(NetworkSpace()) if can_cut else None
+            cluster, diary = stack.enter_context(cluster_in(folder.parent, space))
+            faults = {k: v for k, v in CLUSTER_FAULTS.items() if can_cut or k not in NETWORK_FAULTS}
+            yield ClusterCampaign(folder, options.seed, cluster, space, diary), faults
     elif options.server:
         binaries = find_binaries()
         assert binaries is not None, "PostgreSQL is not installed"

@@ -15,16 +15,22 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 import psutil
+
+if TYPE_CHECKING:
+    from tests.ray.networks import NetworkSpace
 
 PATIENCE_S = 240.0
 """Ray's head takes 13 to 30 s on an idle machine, and minutes on a busy one."""
 
 HEAD_STARTS = 3
 STARTED = "Ray runtime started"
+NODE_VARIABLE = "TIOMAGIC_TEST_NODE"
 
 
 def free_port() -> int:
@@ -36,13 +42,27 @@ def free_port() -> int:
 class RayCluster:
     """One head, and more nodes on demand, with small shares of this machine.
 
+    Args:
+        cpus: Of the head's node, for workers.
+        gpus: Of each node; what they are called, they are not.
+        host: The head's address.
+        environment: Of all nodes.
+
     Attributes:
         folder: Short, for Ray puts Unix sockets into it.
         state: The coordinator's folder, which outlives heads.
         token: The cluster's.
     """
 
-    def __init__(self, *, cpus: int = 2, gpus: int = 0) -> None:
+    def __init__(
+        self,
+        *,
+        cpus: int = 2,
+        gpus: int = 0,
+        host: str = "127.0.0.1",
+        environment: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
+        self.host, self.environment = host, dict(environment)
         self.folder = Path(tempfile.mkdtemp(prefix="tmray"))
         self.state = self.folder / "state"
         self.token = secrets.token_hex(24)
@@ -57,12 +77,12 @@ class RayCluster:
     @property
     def address(self) -> str:
         """For drivers on this machine."""
-        return f"127.0.0.1:{self.port}"
+        return f"{self.host}:{self.port}"
 
     @property
     def client_address(self) -> str:
         """For drivers elsewhere."""
-        return f"ray://127.0.0.1:{self.client_port}"
+        return f"ray://{self.host}:{self.client_port}"
 
     def start_head(self, *more: str) -> subprocess.Popen[bytes]:
         """Start a head, and wait until it has said that it runs."""
@@ -73,28 +93,46 @@ class RayCluster:
         return self._start_head(*more)
 
     def _start_head(self, *more: str) -> subprocess.Popen[bytes]:
+        self.head = len(self.started)
         ports = ["--port", str(self.port), "--ray-client-server-port", str(self.client_port)]
         head = self._start(["--head", *ports, "--include-dashboard=false", *more], self.cpus)
         log = self.folder / f"node-{len(self.started) - 1}.log"
-        self._wait(lambda: STARTED in log.read_text("utf-8") and _listens(self.client_port), head)
+        self._wait(
+            lambda: STARTED in log.read_text("utf-8") and _listens(self.host, self.client_port),
+            head,
+        )
         if os.geteuid() == 0:
             for process in self.processes():
                 with contextlib.suppress(psutil.Error):
                     process.nice(0)
         return head
 
-    def start_node(self, *more: str, cpus: int = 1) -> subprocess.Popen[bytes]:
-        """Start one more node."""
-        return self._start(["--address", self.address, *more], cpus)
+    def start_node(
+        self, *more: str, cpus: int = 1, place: NetworkSpace | None = None
+    ) -> subprocess.Popen[bytes]:
+        """Start one more node, in a network of its own if there is one; see `wait_for_node`."""
+        return self._start(["--address", self.address, *more], cpus, place)
 
-    def _start(self, arguments: list[str], cpus: int) -> subprocess.Popen[bytes]:
+    def wait_for_node(self, number: int) -> None:
+        """Wait until a node has joined, by its number in the order of starts."""
+        log = self.folder / f"node-{number}.log"
+        self._wait(lambda: STARTED in log.read_text("utf-8"), self.started[number])
+
+    def _start(
+        self, arguments: list[str], cpus: int, place: NetworkSpace | None = None
+    ) -> subprocess.Popen[bytes]:
         # A raylet gives its agents 15 s to start and ends if they take longer, as they do on a busy
         # machine. So they go first where this user may say so, until they are there.
         command = ["nice", "-n", "-10"] if os.geteuid() == 0 else []
+        command = [*place.enter, *command] if place else command
         command += [sys.executable, "-m", "ray.scripts.scripts", "start", "--block", *arguments]
         command += ["--num-cpus", str(cpus), "--num-gpus", str(self.gpus)]
         command += ["--object-store-memory", str(200 * 10**6), "--memory", str(4 * 10**9)]
-        command += ["--node-ip-address", "127.0.0.1", "--disable-usage-stats"]
+        command += [
+            "--node-ip-address",
+            place.host if place else self.host,
+            "--disable-usage-stats",
+        ]
         command += ["--min-worker-port", "0", "--max-worker-port", "0"]
         for agent in ("metrics-export", "dashboard-agent-listen", "dashboard-agent-grpc"):
             command += [f"--{agent}-port", str(free_port())]
@@ -111,7 +149,9 @@ class RayCluster:
             "RAY_raylet_start_wait_time_s": "60",
             "RAY_worker_register_timeout_seconds": "300",
             "TIOMAGIC_RAY_FOLDER": str(self.state),
+            NODE_VARIABLE: str(len(self.started)),
             "OMP_NUM_THREADS": "1",
+            **self.environment,
         }
         environment.pop("PYTHONDONTWRITEBYTECODE", None)
         log = (self.folder / f"node-{len(self.started)}.log").open("wb")
@@ -146,6 +186,15 @@ class RayCluster:
                 ):
                     yield process
 
+    def processes_of(self, node: int) -> list[psutil.Process]:
+        """Return the processes of one node, by its number in the order of starts."""
+        found = []
+        for process in self.processes():
+            with contextlib.suppress(psutil.Error):
+                if process.environ().get(NODE_VARIABLE) == str(node):
+                    found.append(process)
+        return found
+
     def find(self, word: str) -> list[psutil.Process]:
         """Return the processes with a word in their command line, such as ``Worker``."""
         found = []
@@ -172,7 +221,7 @@ class RayCluster:
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
-def _listens(port: int) -> bool:
-    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+def _listens(host: str, port: int) -> bool:
+    with contextlib.suppress(OSError), socket.create_connection((host, port), 1):
         return True
     return False

@@ -1,9 +1,11 @@
 """What can be said without a cluster: settings, places, and what Ray's own errors mean."""
 
+import hashlib
+
 import pytest
 
 from tiomagic_domain.errors import APIError, AuthenticationError, ConfigurationError
-from tiomagic_ray.cluster.job_records import JobRecord, JobRecords
+from tiomagic_ray.cluster.job_records import FREE_ATTEMPTS, JobRecord, JobRecords
 from tiomagic_ray.cluster.worker_table import KnownWorker, WorkerTable
 from tiomagic_ray.link.connection import ClusterConnection
 from tiomagic_ray.link.connection_errors import explain
@@ -91,7 +93,8 @@ def test_ray_is_asked_for_the_kind_of_gpu():
 
 
 def worker(name, **known):
-    return KnownWorker(name=name, handle=None, placement=Placement(), is_alive=True, **known)
+    known = {"placement": Placement(), "idle_s": 300.0, **known}
+    return KnownWorker(name=name, handle=None, is_alive=True, **known)
 
 
 def test_a_worker_with_the_model_is_preferred():
@@ -124,3 +127,57 @@ def test_a_damaged_piece_is_noticed(tmp_path):
     with pytest.raises(Exception, match="damaged"):
         records.write_input("0" * 64, "u", 0, b"other bytes", ends=True)
     assert records.find_missing(["0" * 64]) == ["0" * 64]
+
+
+def new_record(**known):
+    return JobRecord(job_id="a-1", task={"job": {}}, placement=[0, None], idle_s=3.0, **known)
+
+
+def test_an_attempt_that_no_worker_claimed_uses_up_no_retry():
+    record = new_record(retry=0)
+    record.begin_attempt("worker-1")
+    assert record.lose_attempt()
+    assert (record.state, record.retry, record.lost, record.unclaimed) == ("waiting", 0, 0, 1)
+
+
+def test_an_attempt_that_was_claimed_uses_up_a_retry():
+    record = new_record(retry=1)
+    for may_run_again in (True, False):
+        record.begin_attempt("worker-1")
+        record.claimed = True
+        assert record.lose_attempt() is may_run_again
+    assert (record.lost, record.retry, record.unclaimed) == (2, 0, 0)
+
+
+def test_a_job_that_ends_every_worker_does_not_circle():
+    """Before they can claim it, such as by inputs that no memory holds."""
+    record = new_record(retry=2)
+    attempts = 1
+    record.begin_attempt("worker")
+    while record.lose_attempt():
+        attempts += 1
+        record.begin_attempt("worker")
+    assert attempts == 1 + FREE_ATTEMPTS + 2
+    assert record.lost == 3
+
+
+def test_the_order_of_those_that_wait_outlives_the_coordinator(tmp_path):
+    """Also of one whose record was written again since."""
+    records = JobRecords(tmp_path)
+    for name, moment in (("b", 2.0), ("a", 1.0), ("c", 3.0)):
+        record = new_record(submitted_at=moment)
+        record.job_id = name
+        records.save(record)
+    assert [record.job_id for record in JobRecords(tmp_path).load()] == ["a", "b", "c"]
+
+
+def test_a_video_that_was_taken_just_before_the_end_is_there(tmp_path):
+    """The worker says its end again to the next coordinator."""
+    records, data = JobRecords(tmp_path), b"a video"
+    digest = hashlib.sha256(data).hexdigest()
+    records.write_result("j", "attempt", 0, data)
+    records.keep_result("j", "attempt", digest)
+    records.keep_result("j", "attempt", digest)
+    assert records.result_file("j").read_bytes() == data
+    with pytest.raises(FileNotFoundError):
+        records.keep_result("j", "attempt", "0" * 64)

@@ -44,6 +44,12 @@ SENT_WITHIN: Final = timedelta(minutes=2)
 """How long after it was stored a job may still be on its way to the cluster: its inputs are sent
 first."""
 
+PAUSE_S: Final = 1.0
+"""The coordinator looks for places once a second."""
+PAUSE_OF_ONE_S: Final = 0.25
+"""For each job before it: those that wait far behind are asked for less often."""
+LONGEST_PAUSE_S: Final = 10.0
+
 
 def utc_now() -> datetime:
     """Return the time, with zone."""
@@ -127,11 +133,14 @@ class RayProvider(ProviderBase):
         """
         job, link = request.job, self._connection
         placement = self._settle(request.card)
-        known = link.coordinator("look", job.job_id)
-        if known is not None:
-            return self._report(job, known)
-        cluster = link.coordinator("describe")["cluster"]
-        send_inputs(link, request.media.values())
+        try:
+            known = link.coordinator("look", job.job_id)
+            if known is not None:
+                return self._report(job, known)
+            cluster = link.coordinator("describe")["cluster"]
+            send_inputs(link, request.media.values())
+        except APIError as error:
+            raise _say_not_sent(error) from error
         observer.raise_if_canceled()
         media = {name: item.to_reference() for name, item in request.media.items()}
         order = {
@@ -228,6 +237,7 @@ class RayProvider(ProviderBase):
                 message=_say_waiting(known),
                 progress=Progress(phase=Phase.WAITING),
                 queue_position=known["position"],
+                retry_after=_pause_before(known["position"] or 0),
             )
         progress = _read_progress(known["progress"])
         return Report(
@@ -253,9 +263,27 @@ class RayProvider(ProviderBase):
         return report
 
 
+def _say_not_sent(error: APIError) -> APIError:
+    """Return what an error before the submission means: no later check will find the job."""
+    if error.code != ErrorCode.UNREACHABLE:
+        return error
+    return APIError(
+        f"job not sent: the Ray cluster does not answer ({error.details['reason']}). Submit "
+        "it once more",
+        details=error.details,
+        code=error.code,
+        retryable=True,
+    )
+
+
 def _say_waiting(known: Mapping[str, Any]) -> str:
     lost = "its worker was lost, and it runs again: " if known["lost"] else ""
     return f"{lost}waits for a worker on the cluster"
+
+
+def _pause_before(position: int) -> float:
+    """Return after how many seconds it is worth asking for a waiting job again."""
+    return min(LONGEST_PAUSE_S, PAUSE_S + PAUSE_OF_ONE_S * position)
 
 
 def _read_progress(plain: Mapping[str, Any] | None) -> Progress | None:

@@ -4,15 +4,15 @@ Ray finds the places: for each waiting job that no free worker can take there is
 was asked for, so that its scheduler sees what is wanted, and its autoscaler adds nodes for it. A
 job goes to whichever comes first, its own new worker or one that has become free.
 
-Each run of a job has a name of its own, an *attempt*. A worker that the coordinator has given up is
-not heard any more, and ends itself when it has heard nothing for `LEASH_S`; a job of a node that
-vanished begins again only after that time. So it never runs twice at once.
+Each run of a job has a name of its own, an *attempt*, which a worker *claims* when it says that it
+has it. A worker that the coordinator has given up is not heard any more, and goes no further when
+it has heard nothing for `LEASH_S`; a job of a node that vanished begins again only after that. So
+it never runs twice at once. An attempt that was not claimed uses up no retry, a few times.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import platform
 import time
 import uuid
@@ -25,7 +25,15 @@ import ray.exceptions
 import ray
 from tiomagic_domain import __version__
 from tiomagic_domain.codes import ErrorCode
-from tiomagic_ray.cluster.actors import start_worker
+from tiomagic_ray.cluster.actors import (
+    explain_no_worker,
+    failure,
+    find_worker,
+    insist,
+    is_node_gone,
+    list_workers,
+    start_worker,
+)
 from tiomagic_ray.cluster.job_records import (
     DONE,
     RUNNING,
@@ -35,12 +43,14 @@ from tiomagic_ray.cluster.job_records import (
     find_folder,
 )
 from tiomagic_ray.cluster.worker_table import KnownWorker, WorkerTable
-from tiomagic_ray.constants import LEASH_S, NAMESPACE, PROTOCOL_VERSION, WORKER_PREFIX
+from tiomagic_ray.constants import LEASH_S, PROTOCOL_VERSION, WORKER_PREFIX
 from tiomagic_ray.placement import Placement
 
 TICK_S: Final = 1.0
-ACCEPT_S: Final = 20.0
-"""After this a worker that says it runs nothing has not got the job that it was given."""
+DESCRIBE_S: Final = 10.0
+"""How long a worker of a coordinator before this one may take to say what it is."""
+GONE_S: Final = LEASH_S + TICK_S
+"""After this a worker that cannot be seen has stopped, wherever it is."""
 SWEEP_S: Final = 3600.0
 LOST: Final = "the worker that ran the job was lost"
 
@@ -103,7 +113,7 @@ class Coordinator:
         self._wake()
         job_id = order["task"]["job"]["job_id"]
         if job_id not in self._jobs:
-            record = JobRecord(job_id=job_id, **order)
+            record = JobRecord(job_id=job_id, submitted_at=time.time(), **order)
             # On the disk before it is confirmed: what was confirmed is never lost.
             self._records.save(record)
             self._jobs[job_id] = record
@@ -126,7 +136,7 @@ class Coordinator:
         self._wake()
         record = self._jobs.get(job_id)
         if record is None:
-            outcome = _failure("the job was never sent to the cluster", ErrorCode.LOST)
+            outcome = failure("the job was never sent to the cluster", ErrorCode.LOST)
             outcome = outcome if as_lost else {"status": "canceled", "message": "withdrawn"}
             record = JobRecord(job_id=job_id, task=None, placement=[], idle_s=0.0)
             self._jobs[job_id] = record
@@ -171,18 +181,10 @@ class Coordinator:
         if worker is None:
             worker = self._adopt(said)
         worker.model = said["model"]
-        answer = {"cancel": False, "leave": worker.is_leaving}
-        given = self._jobs.get(worker.job_id or "")
-        if (
-            given is not None
-            and given.attempt != said["attempt"]
-            and time.monotonic() - given.assigned_at > ACCEPT_S
-        ):
-            # It was given a job and does not have it: the call was lost on its way.
-            self._release(worker)
-            self._lose(given, given.attempt)
+        answer = {"cancel": False}
         record = self._jobs.get(said["job_id"] or "")
         if record is not None and record.attempt == said["attempt"] and record.state == RUNNING:
+            self._claim(record)
             record.progress, record.logs = said["progress"], said["logs"]
             answer["cancel"] = record.is_canceled
         else:
@@ -225,28 +227,53 @@ class Coordinator:
             self._ticking = asyncio.create_task(self._tick())
 
     def _adopt_all(self) -> None:
-        """Take over the workers that run what a coordinator before this one gave them."""
-        for record in self._jobs.values():
-            if record.state == RUNNING and record.task is not None:
-                known = {"name": record.worker, "placement": record.placement}
-                # ValueError: Ray knows no such actor any more.
-                with contextlib.suppress(ValueError):
-                    record.assigned_at = time.monotonic()
-                    model = record.task["job"]["model"]
-                    self._adopt({**known, "job_id": record.job_id, "model": model})
+        """Take over the workers of a coordinator before this one, and the runs that it began."""
+        there = list_workers()
+        for record in [one for one in self._jobs.values() if one.state == RUNNING]:
+            assert record.task is not None, "a job that runs has not lost what it is"
+            known: dict[str, Any] = {"name": record.worker, "job_id": record.job_id}
+            known |= {"placement": record.placement, "idle_s": record.idle_s}
+            known["model"] = record.task["job"]["model"]
+            try:
+                worker = self._adopt(known)
+            except ValueError:  # Ray knows no such actor any more.
+                self._spawn(self._lose_unseen(record, record.attempt))
+            else:
+                # The call that began it may not have been made.
+                self._spawn(self._hand_over(record, worker, record.attempt))
+        for name in there:
+            if self._workers.find(name) is None:
+                self._spawn(self._adopt_idle(name))
+
+    async def _adopt_idle(self, name: str) -> None:
+        """Take over a worker that runs nothing; end one that has not come to life yet."""
+        try:
+            handle = find_worker(name)
+            about = await asyncio.wait_for(handle.describe.remote(), DESCRIBE_S)
+        except TimeoutError:
+            ray.kill(handle)
+        except (ValueError, ray.exceptions.RayError):
+            return
+        else:
+            if self._workers.find(name) is None:
+                self._adopt({**about, "job_id": None})
+
+    async def _lose_unseen(self, record: JobRecord, attempt: str | None) -> None:
+        """Give up a run that no worker has, unless one says that it has it after all."""
+        await asyncio.sleep(GONE_S)
+        if self._workers.find(record.worker) is None:
+            self._lose(record, attempt)
 
     async def _tick(self) -> None:
         while True:
             await asyncio.sleep(TICK_S)
             now = time.monotonic()
             self._room = await asyncio.to_thread(ray.available_resources)
-            self._give_up_unclaimed(now)
             self._dispatch()
-            for worker in self._workers.idle_too_long(now):
-                worker.is_leaving = True
-                worker.handle.leave.remote()
-            for worker in self._workers.surplus(self._wanted()):
+            idle = self._workers.idle_too_long(now)
+            for worker in (*idle, *self._workers.surplus(self._wanted())):
                 self._workers.remove(worker.name)
+                # Through Ray's head, so that it ends wherever it is; it has no job.
                 ray.kill(worker.handle)
             if now - self._swept > SWEEP_S:
                 self._swept = now
@@ -279,15 +306,15 @@ class Coordinator:
 
     def _ask_for_worker(self, placement: Placement, idle_s: float) -> None:
         name = f"{WORKER_PREFIX}{uuid.uuid4().hex[:8]}"
-        handle = start_worker(name, placement)
+        handle = start_worker(name, placement, idle_s)
         worker = KnownWorker(name=name, handle=handle, placement=placement, idle_s=idle_s)
         self._workers.add(worker)
         self._spawn(self._follow(worker))
 
     def _adopt(self, said: dict[str, Any]) -> KnownWorker:
         placement = Placement(*said["placement"])
-        handle = ray.get_actor(said["name"], NAMESPACE)
-        worker = KnownWorker(name=said["name"], handle=handle, placement=placement)
+        handle, idle_s = find_worker(said["name"]), said["idle_s"]
+        worker = KnownWorker(name=said["name"], handle=handle, placement=placement, idle_s=idle_s)
         worker.job_id, worker.model = said["job_id"], said["model"]
         self._workers.add(worker)
         self._spawn(self._follow(worker))
@@ -297,20 +324,20 @@ class Coordinator:
         """Wait until a worker lives, then until it does not."""
         error: Exception | None = None
         try:
-            about = await _insist(worker.handle.describe)
+            about = await insist(worker.handle.describe)
             worker.node, worker.host, worker.is_alive = about["node"], about["host"], True
             worker.idle_since = time.monotonic()
             self._dispatch()
-            await _insist(worker.handle.live)
+            await insist(worker.handle.live)
         except ray.exceptions.RayError as caught:
             error = caught
         if self._workers.remove(worker.name) is None:
             return  # It was called off.
         record = self._jobs.get(worker.job_id or "")
         if record is not None and record.worker == worker.name:
-            if await asyncio.to_thread(_is_node_gone, worker.node):
+            if await asyncio.to_thread(is_node_gone, worker.node):
                 # Cut off, and perhaps not dead: it ends itself when it has heard nothing so long.
-                await asyncio.sleep(LEASH_S + TICK_S)
+                await asyncio.sleep(GONE_S)
             self._lose(record, record.attempt)
         elif not worker.is_alive and error is not None:
             self._refuse_one(worker.placement, error)
@@ -319,43 +346,57 @@ class Coordinator:
         """Fail the job for which a worker could not be made."""
         for record in self._waiting():
             if Placement(*record.placement) == placement:
-                self._end(record, _explain_no_worker(error))
+                self._end(record, explain_no_worker(error))
                 return
 
     def _assign(self, record: JobRecord, worker: KnownWorker) -> None:
-        record.state, record.worker, record.attempt = RUNNING, worker.name, uuid.uuid4().hex
-        record.assigned_at = time.monotonic()
-        record.progress = None
+        record.begin_attempt(worker.name)
         worker.job_id, worker.idle_s = record.job_id, record.idle_s
         assert record.task is not None, "a job that waits has not lost what it is"
         worker.model = record.task["job"]["model"]
         # On the disk before the worker has it: a later coordinator does not begin it again.
         self._records.save(record)
-        worker.handle.run.remote(record.task, record.attempt)
+        self._spawn(self._hand_over(record, worker, record.attempt))
 
-    def _give_up_unclaimed(self, now: float) -> None:
-        """Give up the runs that a coordinator before this one began, and no worker has."""
-        for record in list(self._jobs.values()):
-            is_away = record.state == RUNNING and self._workers.find(record.worker) is None
-            # If its worker has just gone, `_follow` deals with it.
-            if is_away and now - record.assigned_at > LEASH_S * 3:
-                self._lose(record, record.attempt)
+    async def _hand_over(self, record: JobRecord, worker: KnownWorker, attempt: str | None) -> None:
+        """Give a job to its worker, again until one has said that it has it.
+
+        A call may be lost on its way, or its answer; to a worker the attempt says which it is.
+        """
+        while record.state == RUNNING and record.attempt == attempt:
+            try:
+                if await worker.handle.run.remote(record.task, attempt):
+                    if record.state == RUNNING and record.attempt == attempt:
+                        self._claim(record)
+                    return
+            except ray.exceptions.ActorUnavailableError:
+                pass
+            except ray.exceptions.RayActorError:
+                return  # `_follow` deals with it.
+            except ray.exceptions.RayError:
+                self._release(worker)
+                self._lose(record, attempt)
+                return
+            await asyncio.sleep(TICK_S)
+
+    def _claim(self, record: JobRecord) -> None:
+        """Note that a worker has the attempt."""
+        if not record.claimed:
+            record.claimed = True
+            self._records.save(record)
 
     def _lose(self, record: JobRecord, attempt: str | None) -> None:
         """Let a job whose worker was lost wait again, or fail it."""
         if record.state != RUNNING or record.attempt != attempt:
             return
-        record.attempt = record.worker = record.progress = None
-        record.lost += 1
+        may_run_again = record.lose_attempt()
         if record.is_canceled:
             self._end(record, {"status": "canceled", "message": "canceled; its worker was gone"})
-        elif record.retry > 0:
-            record.retry -= 1
-            record.state = WAITING
+        elif may_run_again:
             self._records.save(record)
             self._dispatch()
         else:
-            self._end(record, _failure(LOST, ErrorCode.WORKER_LOST))
+            self._end(record, failure(LOST, ErrorCode.WORKER_LOST))
 
     def _release(self, worker: KnownWorker) -> None:
         worker.job_id = None
@@ -370,38 +411,3 @@ class Coordinator:
         task = asyncio.create_task(work)
         self._tasks.add(task)  # The loop itself keeps no task alive.
         task.add_done_callback(self._tasks.discard)
-
-
-async def _insist(method: Any) -> Any:
-    """Return the answer of a worker; ask again while it cannot be reached and is not dead."""
-    while True:
-        try:
-            return await method.remote()
-        except ray.exceptions.ActorUnavailableError:
-            await asyncio.sleep(TICK_S)
-
-
-def _is_node_gone(node: str | None) -> bool:
-    with contextlib.suppress(ray.exceptions.RayError):
-        return node not in {found["NodeID"] for found in ray.nodes() if found["Alive"]}
-    return True
-
-
-def _failure(message: str, code: ErrorCode) -> dict[str, Any]:
-    return {"status": "failed", "message": message, "code": str(code)}
-
-
-def _explain_no_worker(error: Exception) -> dict[str, Any]:
-    text = str(error)
-    if "ModuleNotFoundError" in text or "No module named" in text:
-        return _failure(
-            "a machine of the cluster lacks tiomagic: install the same version there, with the "
-            f"extras local and ray ({_last_line(text)})",
-            ErrorCode.NOT_INSTALLED_THERE,
-        )
-    return _failure(f"no worker could be made: {_last_line(text)}", ErrorCode.WORKER)
-
-
-def _last_line(text: str) -> str:
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return lines[-1][:300] if lines else "no reason given"

@@ -109,6 +109,7 @@ def _unanswered(reason: str) -> APIError:
     return APIError(
         f"the Ray cluster does not answer ({lines[0][:200]}); nothing is lost: the next check asks "
         "again",
+        details={"reason": lines[0][:200]},
         code=ErrorCode.UNREACHABLE,
         retryable=True,
     )

@@ -27,6 +27,9 @@ FOLDER_VARIABLE: Final = "TIOMAGIC_RAY_FOLDER"
 """On the head's machine: where the coordinator keeps its files."""
 KEPT_S: Final = 7 * 24 * 3600.0
 """How long records, inputs and videos are kept after their last use: a week, as on Modal."""
+FREE_ATTEMPTS: Final = 5
+"""So many attempts that no worker claimed use up no retry of a job: more, and the job itself may be
+what ends the workers."""
 WAITING, RUNNING, DONE = "waiting", "running", "done"
 
 
@@ -48,16 +51,41 @@ class JobRecord:
     is_canceled: bool = False
     outcome: dict[str, Any] | None = None
     lost: int = 0
-    """How many of its workers were lost."""
+    """How many workers were lost that had claimed it."""
+    claimed: bool = False
+    """True when a worker has said that it has this attempt."""
+    unclaimed: int = 0
+    """How many attempts were lost that no worker had claimed."""
+    submitted_at: float = 0.0
+    """When it came, in seconds since 1970: the order of those that wait."""
     # What follows is not worth a write.
     progress: dict[str, Any] | None = field(default=None, compare=False)
     logs: str = field(default="", compare=False)
-    assigned_at: float = field(default=0.0, compare=False)
+
+    def begin_attempt(self, worker: str) -> None:
+        """Have a worker run it, under a new name."""
+        self.state, self.worker, self.attempt = RUNNING, worker, uuid.uuid4().hex
+        self.claimed, self.progress = False, None
+
+    def lose_attempt(self) -> bool:
+        """Forget the attempt whose worker was lost, and wait again if it may run again; say so.
+
+        An attempt that no worker claimed uses up no retry, `FREE_ATTEMPTS` times.
+        """
+        self.attempt = self.worker = self.progress = None
+        is_free = not self.claimed and self.unclaimed < FREE_ATTEMPTS
+        self.unclaimed += not self.claimed
+        self.lost += not is_free
+        if not is_free and self.retry <= 0:
+            return False
+        self.retry -= not is_free
+        self.state = WAITING
+        return True
 
     def to_file(self) -> dict[str, Any]:
         """Return what is written."""
         plain = asdict(self)
-        for name in ("progress", "logs", "assigned_at"):
+        for name in ("progress", "logs"):
             del plain[name]
         return plain
 
@@ -90,12 +118,11 @@ class JobRecords:
 
     def load(self) -> Iterator[JobRecord]:
         """Give every record, oldest first."""
-        files = sorted(
-            (self._folder / "jobs").glob("*.json"), key=lambda path: path.stat().st_mtime
-        )
-        for path in files:
+        found = []
+        for path in (self._folder / "jobs").glob("*.json"):
             with contextlib.suppress(ValueError, TypeError):  # Of another version: no job of ours.
-                yield JobRecord(**json.loads(path.read_text(encoding="utf-8")))
+                found.append(JobRecord(**json.loads(path.read_text(encoding="utf-8"))))
+        yield from sorted(found, key=lambda record: record.submitted_at)
 
     def find_missing(self, digests: list[str]) -> list[str]:
         """Return those inputs that are not here, and keep the others for longer."""
@@ -135,11 +162,13 @@ class JobRecords:
         Raises:
             ProcessingError: when it is not the one that was made.
         """
-        part = self._part_of_result(job_id, attempt)
+        part, target = self._part_of_result(job_id, attempt), self.result_file(job_id)
+        if not part.exists() and target.exists() and sha256_of(target) == sha256:
+            return  # A coordinator before this one took it, and ended before it could say so.
         if sha256_of(part) != sha256:
             part.unlink()
             raise ProcessingError("a video arrived damaged", code=ErrorCode.DAMAGED)
-        part.replace(self.result_file(job_id))
+        part.replace(target)
 
     def read_piece(self, path: Path, offset: int) -> bytes:
         """Return the piece of a file that begins at an offset; empty at its end."""

@@ -6,6 +6,7 @@ made where its GPU is, and a coordinator needs no engine.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import socket
@@ -49,14 +50,17 @@ class ClusterWorker:
     Args:
         name: The actor's.
         placement: What it asked Ray for, as plain data.
+        idle_s: How long it is kept without a job.
     """
 
-    def __init__(self, name: str, placement: list[Any]) -> None:
+    def __init__(self, name: str, placement: list[Any], idle_s: float) -> None:
         self._name = name
         self._placement = Placement(*placement)
+        self._about = {"name": name, "placement": placement, "idle_s": idle_s}
         self._coordinator = ray.get_actor(COORDINATOR_NAME, NAMESPACE)
-        self._leaving = threading.Event()
         self._begun = threading.Event()
+        self._taking = threading.Lock()
+        self._newest: str | None = None
         self._run: RunOfJob | None = None
         self._ending: RunOfJob | None = None
         self._model: str | None = None
@@ -67,6 +71,8 @@ class ClusterWorker:
     def describe(self) -> dict[str, Any]:
         """Return where it is."""
         return {
+            **self._about,
+            "model": self._model,
             "node": ray.get_runtime_context().get_node_id(),
             "host": socket.gethostname(),
             "pid": os.getpid(),
@@ -74,26 +80,23 @@ class ClusterWorker:
         }
 
     def live(self) -> None:
-        """Return when it leaves. Its death ends this call, too, which is how that is noticed."""
-        self._leaving.wait()
+        """Never return. Its death ends this call, which is how that is noticed."""
+        threading.Event().wait()
 
-    def run(self, task: dict[str, Any], attempt: str) -> None:
-        """Begin a job.
+    def run(self, task: dict[str, Any], attempt: str) -> bool:
+        """Begin a job, unless it was begun; return whether this worker has this attempt of it.
 
-        Raises:
-            RuntimeError: when another one runs; the coordinator then finds out that it does.
+        Idempotent: a call whose answer was lost is made again.
         """
-        if self._run is not None:
-            raise RuntimeError(f"worker {self._name} runs job {self._run.job_id}")
-        self._run = RunOfJob(task["job"]["job_id"], attempt)
-        threading.Thread(target=self._work, args=(task, self._run), daemon=True).start()
-        self._begun.set()
-
-    def leave(self) -> None:
-        """End this worker: its GPU is wanted by others, or it had nothing to do for long."""
-        if self._run is None and self._ending is None:
-            self._leaving.set()
-            ray.actor.exit_actor()
+        with self._taking:
+            if self._newest != attempt:
+                if self._run is not None:
+                    return False
+                self._newest = attempt
+                self._run = RunOfJob(task["job"]["job_id"], attempt, self._hold)
+                threading.Thread(target=self._work, args=(task, self._run), daemon=True).start()
+                self._begun.set()
+        return True
 
     def _work(self, task: dict[str, Any], run: RunOfJob) -> None:
         handler = run.listen()
@@ -115,7 +118,8 @@ class ClusterWorker:
         # The coordinator gives the next job as soon as it has heard of this end.
         self._ending, self._run = run, None
         self._tell_end(run, outcome)
-        self._ending = None
+        if self._ending is run:
+            self._ending = None
 
     def _make(self, task: dict[str, Any], run: RunOfJob, target: Path) -> dict[str, Any]:
         from tiomagic_local.runtime.run import run_request  # noqa: PLC0415  Where the GPU is.
@@ -168,7 +172,7 @@ class ClusterWorker:
             digest = reference["sha256"]
 
             def fetch(offset: int, digest: str = digest) -> bytes:
-                piece: bytes = self._ask(self._coordinator.read_input, digest, offset)
+                piece: bytes = self._ask("read_input", digest, offset)
                 return piece
 
             media[name] = decode_media(reference, find_input(digest, task["cluster"], fetch))
@@ -182,48 +186,49 @@ class ClusterWorker:
                 piece = file.read(CHUNK_BYTES)
                 if not piece:
                     return
-                method = self._coordinator.write_result
-                if not self._ask(method, run.job_id, run.attempt, offset, piece):
+                if not self._ask("write_result", run.job_id, run.attempt, offset, piece):
                     raise GenerationCanceledError("this run of the job was given up")
 
     def _tell_end(self, run: RunOfJob, outcome: dict[str, Any]) -> None:
         try:
-            self._ask(self._coordinator.finish, self._name, run.job_id, run.attempt, outcome)
+            self._ask("finish", self._name, run.job_id, run.attempt, outcome)
         except Exception as error:  # noqa: BLE001  What cannot be told must not stay a running job.
             failed = {"status": "failed", **describe_error(error), "logs": run.logs}
-            self._ask(self._coordinator.finish, self._name, run.job_id, run.attempt, failed)
+            self._ask("finish", self._name, run.job_id, run.attempt, failed)
 
-    def _ask(self, method: Any, *arguments: Any) -> Any:
-        """Call the coordinator, again while it cannot answer: it comes back by itself."""
-        deadline = time.monotonic() + TRANSFER_S
+    def _ask(self, method: str, *arguments: Any) -> Any:
+        """Call a method of the coordinator, again while it cannot answer: it comes back by itself.
+
+        If it does not, `_beat` ends this process.
+        """
         while True:
             try:
-                return ray.get(method.remote(*arguments), timeout=TRANSFER_S)
+                asked = getattr(self._coordinator, method).remote(*arguments)
+                return ray.get(asked, timeout=TRANSFER_S)
             except (ray.exceptions.RayActorError, ray.exceptions.GetTimeoutError):
-                if time.monotonic() > deadline:
-                    raise
                 time.sleep(BEAT_S)
 
     def _beat(self) -> None:
         """Say to the coordinator that this worker lives, and do what it answers."""
-        while not self._leaving.is_set():
+        while True:
             run = self._run or self._ending
             said = {
-                "name": self._name,
-                "placement": self._placement.to_list(),
+                **self._about,
                 "model": self._model,
                 "job_id": run and run.job_id,
                 "attempt": run and run.attempt,
                 "progress": run and run.progress,
                 "logs": run.logs if run else "",
             }
+            asked_at = time.monotonic()
             try:
                 answer = ray.get(self._coordinator.hello.remote(said), timeout=ANSWER_S)
             except (ray.exceptions.RayError, OSError):
                 self._end_alone()
                 time.sleep(BEAT_S)
                 continue
-            self._heard = time.monotonic()
+            # Not when the answer came: this process may have been stopped in between.
+            self._heard = asked_at
             if answer["cancel"] and run is not None:
                 run.is_canceled = True
             self._begun.wait(BEAT_S if run is not None else IDLE_BEAT_S)
@@ -234,27 +239,44 @@ class ClusterWorker:
 
         A coordinator that is started again is silent, too, but then Ray's head answers.
         """
-        if _is_in_touch():
-            self._heard = time.monotonic()
+        asked_at = time.monotonic()
+        if self._is_in_touch():
+            self._heard = asked_at
         if time.monotonic() - self._heard > LEASH_S:
             sys.stderr.write("tiomagic: no word of the coordinator; this worker ends\n")
             # At once, whatever its engine is doing.
             os._exit(EXIT_ALONE)
 
+    def _is_in_touch(self) -> bool:
+        """Say whether Ray's head answers, has this node among the living ones, and a coordinator.
 
-def _is_in_touch() -> bool:
-    """Say whether Ray's head answers, and has this node among those that are alive."""
-    found: list[bool] = []
+        That may be another one than before: it is the one that is asked from now on.
+        """
+        found: list[bool] = []
 
-    def ask() -> None:
-        me = ray.get_runtime_context().get_node_id()
-        found.append(any(node["NodeID"] == me and node["Alive"] for node in ray.nodes()))
+        def ask() -> None:
+            me = ray.get_runtime_context().get_node_id()
+            is_alive = any(node["NodeID"] == me and node["Alive"] for node in ray.nodes())
+            self._coordinator = ray.get_actor(COORDINATOR_NAME, NAMESPACE)
+            found.append(is_alive)
 
-    # In a thread of its own: without a head Ray's question does not come back.
-    asking = threading.Thread(target=ask, daemon=True)
-    asking.start()
-    asking.join(ANSWER_S)
-    return found == [True]
+        def try_to_ask() -> None:
+            with contextlib.suppress(ValueError, ray.exceptions.RayError):
+                ask()
+
+        # In a thread of its own: without a head Ray's question does not come back.
+        asking = threading.Thread(target=try_to_ask, daemon=True)
+        asking.start()
+        asking.join(ANSWER_S)
+        return found == [True]
+
+    def _hold(self) -> None:
+        """Go no further while nothing was heard for long: the job may have begun elsewhere.
+
+        This worker then hears a word, or ends.
+        """
+        while time.monotonic() - self._heard > LEASH_S:
+            time.sleep(BEAT_S)
 
 
 class RunOfJob:
@@ -263,11 +285,13 @@ class RunOfJob:
     Args:
         job_id: The job.
         attempt: The coordinator's name for this run.
+        hold: Called at each step; returns when the run may go on.
     """
 
-    def __init__(self, job_id: str, attempt: str) -> None:
+    def __init__(self, job_id: str, attempt: str, hold: Callable[[], None]) -> None:
         self.job_id = job_id
         self.attempt = attempt
+        self._hold = hold
         self.is_canceled = False
         self.progress: dict[str, Any] | None = None
         self.logs = ""
@@ -287,6 +311,7 @@ class RunOfJob:
         Raises:
             GenerationCanceledError: when it was.
         """
+        self._hold()
         if self.is_canceled:
             raise GenerationCanceledError("canceled")
 

@@ -25,13 +25,12 @@ class KnownWorker:
     job_id: str | None = None
     """The job that it was given."""
     idle_since: float = 0.0
-    idle_s: float = 300.0
-    is_leaving: bool = False
+    idle_s: float
 
     @property
     def is_free(self) -> bool:
         """True when it can be given a job."""
-        return self.is_alive and self.job_id is None and not self.is_leaving
+        return self.is_alive and self.job_id is None
 
 
 class WorkerTable:

@@ -245,6 +245,7 @@ def _unreachable(reason: str) -> APIError:
     return APIError(
         f"the Ray cluster cannot be reached ({reason}). Nothing is lost: jobs go on, and the next "
         "check asks again",
+        details={"reason": reason},
         code=ErrorCode.UNREACHABLE,
         retryable=True,
     )

@@ -1,0 +1,3 @@
+class Runtime:
+    def __init__(self, options):
+        self.device = options.device
