@@ -54,6 +54,7 @@ LANES_OF_PATHS: dict[str, set[str]] = {
     "tests/ray": {"torch", "server", "slow"},
     "tests/ray/test_light.py": set(),
     "tests/server": {"server"},
+    "tests/server/processes": {"server", "slow"},
     "tests/server/test_doodle.py": {"torch", "server", "slow"},
     "tests/storage/test_machine.py": {"slow"},
     "tests/storage/test_processes.py": {"slow"},

@@ -66,12 +66,12 @@ class Clients:
     async def run(self) -> Told:
         """Let all clients work until their videos are over."""
         limits = httpx.Limits(max_connections=self.count, max_keepalive_connections=self.count)
-        async with httpx.AsyncClient(
-            base_url=self.address, timeout=TIMEOUT_S, limits=limits
-        ) as http:
-            async with asyncio.TaskGroup() as tasks:
-                for number in range(self.count):
-                    tasks.create_task(self._work(http, number))
+        async with (
+            httpx.AsyncClient(base_url=self.address, timeout=TIMEOUT_S, limits=limits) as http,
+            asyncio.TaskGroup() as tasks,
+        ):
+            for number in range(self.count):
+                tasks.create_task(self._work(http, number))
         return self.told
 
     async def _work(self, http: httpx.AsyncClient, number: int) -> None:

@@ -91,7 +91,7 @@ class CloudProvider(ProviderBase):
     def check(self, request: Request) -> None:
         """Take everything."""
 
-    def submit(self, request: Request, observer: Observer) -> Report:  # noqa: ARG002
+    def submit(self, request: Request, observer: Observer) -> Report:
         """Start a run."""
         self._runs.start(request.job.job_id)
         return Report(status=JobStatus.QUEUED, call_id=request.job.job_id)

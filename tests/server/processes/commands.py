@@ -19,6 +19,7 @@ from tests.server.processes.cloud import (
 )
 
 ROOT = Path(__file__).parents[3]
+SERVE = (sys.executable, "-m", "tiomagic", "serve")
 START_TIMEOUT_S = 300
 LOOK_EVERY_S = 0.05
 
@@ -66,8 +67,7 @@ class ServeCommand:
         port_words = ["--port", str(port or self._port)]
         with (self.folder / "serve.log").open("a") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "tiomagic", "serve", *port_words]
-                + ["--workers", str(self.workers), *self.more],
+                [*SERVE, *port_words, "--workers", str(self.workers), *self.more],
                 cwd=self.folder,
                 env=environment,
                 stdout=subprocess.PIPE,

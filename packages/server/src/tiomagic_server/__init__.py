@@ -8,6 +8,7 @@
 ``metrics``      Metrics of a server, as Prometheus reads them.
 ``mcp``          Tools for agents, by the Model Context Protocol: ``tiomagic mcp``.
 ``options``      How a server runs: address, processes, limits.
+``processes``    The processes of a server: they share a socket, and end together.
 ``probes``       Health and readiness, for whatever watches the server.
 ``routes``       The routes: create, read, list, delete, models.
 ``serving``      Listens and runs the application, in one process or several.

@@ -35,6 +35,7 @@ from tiomagic_server.mcp.over_http import RemoteAgents
 from tiomagic_server.metrics import CountedRequests, ServerMetrics
 from tiomagic_server.options import ServeOptions
 from tiomagic_server.probes import build_probes
+from tiomagic_server.processes import end_with_parent
 from tiomagic_server.routes.context import ServerContext
 from tiomagic_server.routes.creating import build_creating
 from tiomagic_server.routes.following import build_following
@@ -48,6 +49,9 @@ if TYPE_CHECKING:
 OPTIONS_VARIABLE: Final = "TIOMAGIC_SERVE_PROCESS"
 """The variable by which the processes of a server get their options."""
 
+LOG_AFTER_S: Final = 10.0
+"""Seconds after which ``generation_log.json`` has a change: it is for people and old scripts."""
+
 
 def create_app(tm: TioMagic, options: ServeOptions) -> ASGIApp:
     """Return the application, with everything that guards it.
@@ -56,6 +60,7 @@ def create_app(tm: TioMagic, options: ServeOptions) -> ASGIApp:
         tm: Whose jobs it serves.
         options: How.
     """
+    tm.session.container.journal().write_late(LOG_AFTER_S)
     keys = ClientKeys(tm.session.settings.state_dir)
     names = AllowedHosts.of(options.host, options.allowed_hosts)
     metrics = ServerMetrics(tm)
@@ -151,6 +156,7 @@ def _handle_errors(app: FastAPI) -> None:
 
 def create_from_environment() -> ASGIApp:
     """Return the application of one of several processes; ``serving`` has set its options."""
+    end_with_parent()
     options = ServeOptions.from_json(os.environ[OPTIONS_VARIABLE])
     return create_app(connect(options), options)
 

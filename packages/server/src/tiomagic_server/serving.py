@@ -11,7 +11,6 @@ from contextlib import suppress
 from typing import Any, Final
 
 import uvicorn
-from uvicorn.supervisors import Multiprocess
 
 from tiomagic.ui.web.origins import is_loopback
 from tiomagic.ui.web.server import listen
@@ -21,6 +20,7 @@ from tiomagic_server.access.connections import BoundedProtocol
 from tiomagic_server.access.keys import ClientKeys
 from tiomagic_server.application import OPTIONS_VARIABLE, connect, create_app
 from tiomagic_server.options import ServeOptions
+from tiomagic_server.processes import run_processes
 
 __all__ = ["ClientKeys", "ServeOptions", "serve"]
 
@@ -107,7 +107,7 @@ def _run_processes(options: ServeOptions, opened: socket.socket) -> None:
         factory=True,
         workers=options.workers,
     )
-    Multiprocess(config, sockets=[opened]).run()
+    run_processes(config, opened)
 
 
 def _address(host: str, opened: socket.socket) -> str:

@@ -46,6 +46,7 @@ from tiomagic_domain.text import escape_control_characters
 
 if TYPE_CHECKING:
     from tiomagic_storage import GenerationLog
+    from tiomagic_storage.files.late_refresh import LateRefresh
 
 EVENT_BY_STATUS: Final = {
     JobStatus.QUEUED: "job.submitted",
@@ -118,6 +119,24 @@ class Journal:
         self._logger = logger or get_logger()
         self._last: dict[str, JobStatus] = {}
         self._lock = threading.Lock()
+        self._late: LateRefresh | None = None
+
+    def write_late(self, after_s: float) -> None:
+        """Write the log once for all changes of some seconds, for a server of many jobs.
+
+        Writing it takes longer than storing a job: with each change it would be most of the work.
+
+        Args:
+            after_s: Seconds after the first change.
+        """
+        from tiomagic_storage.files.late_refresh import LateRefresh  # noqa: PLC0415  # Loads SQL.
+
+        self._late = LateRefresh(self._write, after_s)
+
+    def flush(self) -> None:
+        """Write the log now, if changes wait for it."""
+        if self._late is not None:
+            self._late.flush()
 
     def job_changed(self, job: Job) -> None:
         """Take the new state of a job. Never raises for a log that cannot be written."""
@@ -138,6 +157,12 @@ class Journal:
         self._logger.warning("run.troubled", error=error.message, code=error.code)
 
     def _refresh(self) -> None:
+        if self._late is None:
+            self._write()
+        else:
+            self._late.request()
+
+    def _write(self) -> None:
         try:
             self._generation_log.refresh()
         except TioMagicError as error:

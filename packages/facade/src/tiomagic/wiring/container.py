@@ -102,6 +102,7 @@ class Container:
 
     def close(self) -> None:
         """Give back what was opened: the connections to the database."""
+        self.journal().flush()
         self.repository.shutdown()  # type: ignore[attr-defined]  # A Resource has it.
 
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import sqlite3
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy.exc import ArgumentError, InvalidatePoolError
 
 from tiomagic_domain.codes import ErrorCode
 from tiomagic_domain.errors import ConfigurationError, MissingDependencyError, ProcessingError
@@ -23,6 +24,14 @@ from tiomagic_storage.database.sqlite_location import EXAMPLE_URLS, create_priva
 
 MIN_SQLITE_VERSION = (3, 35, 0)
 """The first version with both the trigram tokenizer and ``RETURNING``."""
+
+POOL_SIZE = 8
+"""Connections to a server that a process keeps."""
+MAX_CONNECTIONS = 15
+"""Most connections to a server of one process."""
+IDLE_S = 1.0
+"""After so many seconds without use a connection may have been closed by the server."""
+LAST_USE = "last_use"
 
 
 class Database:
@@ -180,12 +189,36 @@ def _build_postgresql(url: URL) -> Database:
         engine = create_engine(
             url.set(drivername="postgresql+psycopg"),
             isolation_level="AUTOCOMMIT",
-            # A server may have closed an idle connection; a ping costs less than a failed write.
-            pool_pre_ping=True,
+            pool_size=POOL_SIZE,
+            max_overflow=MAX_CONNECTIONS - POOL_SIZE,
         )
     except ImportError as error:
         raise MissingDependencyError(
             f"the database {place} needs the package psycopg: pip install 'psycopg[binary]>=3.3'",
             details={"package": "psycopg"},
         ) from error
+    event.listen(engine, "checkin", _note_use)
+    event.listen(engine, "checkout", _check_idle)
     return Database(engine, place)
+
+
+def _note_use(_connection: object, record: Any) -> None:
+    record.info[LAST_USE] = time.monotonic()
+
+
+def _check_idle(connection: Any, record: Any, _proxy: object) -> None:
+    """Ping a connection that was idle: the server may have closed it meanwhile.
+
+    A ping costs less than a failed write, but as much as a read: with each use it would double the
+    work of a busy server.
+
+    Raises:
+        InvalidatePoolError: the pool opens new ones.
+    """
+    last = record.info.get(LAST_USE)
+    if last is None or time.monotonic() - last < IDLE_S:
+        return
+    try:
+        connection.execute("SELECT 1")
+    except Exception as error:
+        raise InvalidatePoolError from error

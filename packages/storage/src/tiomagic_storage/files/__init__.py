@@ -4,6 +4,7 @@
                     processes.
 ``generation_log``  Writes ``generation_log.json``: the newest jobs, for people and for scripts of
                     1.0.0.
+``late_refresh``    Writes something once for many requests.
 ``legacy_log``      Imports the log of tiomagic 1.0.0 into the database.
 ``outputs``         The output store: puts finished videos and their recipes into a folder.
 """
