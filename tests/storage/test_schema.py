@@ -30,7 +30,7 @@ NEXT = '''
 """A revision of a later version."""
 import sqlalchemy as sa
 from alembic import op
-revision, down_revision = "0007", "0006"
+revision, down_revision = "0008", "0007"
 def upgrade():
     op.add_column("tiomagic_jobs", sa.Column("extra", sa.Text))
 '''
@@ -65,7 +65,7 @@ def later_migrations(tmp_path: Path) -> Path:
     """The migrations of a version after this one."""
     folder = tmp_path / "migrations"
     shutil.copytree(schema.MIGRATIONS, folder, ignore=shutil.ignore_patterns("__pycache__"))
-    (folder / "versions" / "v0007_extra.py").write_text(NEXT)
+    (folder / "versions" / "v0008_extra.py").write_text(NEXT)
     return folder
 
 
@@ -235,7 +235,7 @@ def test_a_newer_database_is_refused(sqlite_url, later_migrations):
     migrate(repository._database, later_migrations)
     assert repository.get("kept").job_id == "kept"
     repository.close()
-    with pytest.raises(ConfigurationError, match=r"'0006'.*newer version") as caught:
+    with pytest.raises(ConfigurationError, match=r"'0007'.*newer version") as caught:
         open_repository(sqlite_url)
     assert caught.value.code == "database_newer"
 
@@ -244,7 +244,7 @@ def test_a_migration_happens_whole_or_not_at_all(database, later_migrations):
     """A migration that breaks in the middle leaves the schema as it was."""
     schema.ensure_current(database)
     before = describe_tables(database)
-    (later_migrations / "versions" / "v0007_extra.py").write_text(BROKEN)
+    (later_migrations / "versions" / "v0008_extra.py").write_text(BROKEN)
     with pytest.raises(OSError, match="the lights went out"):
         migrate(database, later_migrations)
     assert describe_tables(database) == before

@@ -89,6 +89,8 @@ class Job:
     """When it was over, with zone; None until then."""
     idempotency_key: str | None = None
     """The caller's idempotency key, unique among stored jobs; None without one."""
+    payer: str | None = None
+    """Whose budgets hold the job, beside those of all; None for nobody's."""
     version: int = 1
     """Incremented by each save; the repository refuses to save over a newer one
     (compare-and-swap)."""
@@ -235,6 +237,7 @@ class Job:
             "started_at": self.started_at.isoformat() if self.started_at else None,
             "ended_at": self.ended_at.isoformat() if self.ended_at else None,
             "idempotency_key": self.idempotency_key,
+            "payer": self.payer,
             "version": self.version,
         }
 

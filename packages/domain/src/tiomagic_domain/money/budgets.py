@@ -1,4 +1,4 @@
-"""Budgets: how much all jobs of a job store may cost in a day or a month, together.
+"""Budgets: how much all jobs of a job store, or of one payer, may cost in a day or a month.
 
 Days and months are those of UTC, and a job counts in the one in which it was submitted. What a job
 counts for is its charge (:mod:`tiomagic_domain.money.charges`): a job that is not over reserves the
@@ -36,11 +36,14 @@ class Budget:
 
     period: BudgetPeriod
     limit: Money
+    payer: str | None = None
+    """Whose jobs it holds, by :attr:`tiomagic_domain.jobs.job.Job.payer`; None for all jobs."""
 
     @property
     def setting(self) -> str:
-        """The name of the setting that has it."""
-        return "daily_budget" if self.period is BudgetPeriod.DAY else "monthly_budget"
+        """The name of the setting that has it, and whose it is."""
+        name = "daily_budget" if self.period is BudgetPeriod.DAY else "monthly_budget"
+        return name if self.payer is None else f"{name} of {self.payer}"
 
     def sum_charges(self, days: Mapping[date, int], at: datetime) -> Money:
         """Return what its period has taken so far.
@@ -73,6 +76,7 @@ class Budget:
             f"{self._describe_room(left, taken)}",
             details={
                 "setting": self.setting,
+                "payer": self.payer,
                 "limit": str(self.limit),
                 "taken": str(taken),
                 "left": str(left),

@@ -2,6 +2,7 @@
 
 ``clock``           Port: time.
 ``cost_keeping``    Port: what a job repository does about money, budgets and sums of costs.
+``deliveries``      Port: deliveries of webhooks, kept beside the jobs that they are about.
 ``device_locks``    Port: device locks, which the operating system releases when a process dies.
 ``image_to_video``  Feature port: image to video, a video that begins with a picture.
 ``interpolate``     Feature port: interpolation, the frames between a first and a last picture.

@@ -26,7 +26,8 @@ class KeepsCosts(ABC):
         Args:
             job: With what it counts for, see :func:`tiomagic_domain.money.charges.find_charge`; one
                 that counts for nothing is always added.
-            budgets: Those of the job's currency; others are ignored.
+            budgets: Those of the job's currency; others are ignored. One with a payer counts the
+                jobs of that payer alone.
 
         Raises:
             ConfigurationError: with the code ``over_budget``; nothing was stored.

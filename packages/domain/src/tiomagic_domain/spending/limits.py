@@ -44,6 +44,12 @@ class CostLimits:
             return self
         return CostLimits(max_cost=read_max_cost(max_cost), budgets=self.budgets)
 
+    def within(self, budgets: Sequence[Budget]) -> CostLimits:
+        """Return the limits with further budgets."""
+        if not budgets:
+            return self
+        return CostLimits(max_cost=self.max_cost, budgets=(*self.budgets, *budgets))
+
     @property
     def by_name(self) -> dict[str, Money]:
         """All limits by the names of their settings."""

@@ -62,7 +62,7 @@ class MemoryJobRepository(KeepsCosts):
         with self._lock:
             for budget in budgets:
                 if charge is not None and charge.money.currency == budget.limit.currency:
-                    days = self._sum_days(charge.money.currency)
+                    days = self._sum_days(charge.money.currency, budget.payer)
                     taken = budget.sum_charges(days, job.creation_time)
                     budget.require_room(charge.money, taken)
             if job.job_id in self.jobs:
@@ -114,10 +114,10 @@ class MemoryJobRepository(KeepsCosts):
             self._find(job_id)
             self._deleted.append(self.jobs.pop(job_id))
 
-    def _sum_days(self, currency: str) -> dict[date, int]:
+    def _sum_days(self, currency: str, payer: str | None) -> dict[date, int]:
         days: Counter[date] = Counter()
         for job in (*self.jobs.values(), *self._deleted):
-            charge = find_charge(job)
+            charge = find_charge(job) if payer in {None, job.payer} else None
             if charge is not None and charge.money.currency == currency:
                 days[job.creation_time.astimezone(UTC).date()] += charge.money.micros
         return days
@@ -125,7 +125,7 @@ class MemoryJobRepository(KeepsCosts):
     def sum_taken(self, budget: Budget, at: datetime) -> Money:
         """Return what the period of a budget has taken so far."""
         with self._lock:
-            return budget.sum_charges(self._sum_days(budget.limit.currency), at)
+            return budget.sum_charges(self._sum_days(budget.limit.currency, budget.payer), at)
 
     def sum_costs(self, query: CostQuery) -> Sequence[CostSum]:
         """Return the sums of the charges of stored jobs."""

@@ -18,6 +18,7 @@ from tiomagic_domain.jobs.job import Job
 from tiomagic_domain.jobs.tags import validate_tags
 from tiomagic_domain.lifecycle.finishing import VideoFinisher, keep_as_it_is
 from tiomagic_domain.lifecycle.job_updater import ignore_change, ignore_trouble
+from tiomagic_domain.money.budgets import Budget
 from tiomagic_domain.money.estimate import ESTIMATE, read_estimate
 from tiomagic_domain.ports.clock import Clock
 from tiomagic_domain.ports.job_repository import JobRepository
@@ -125,6 +126,9 @@ class Generation(JobPlans):
         accepted: Collection[str] = (),
         preview: bool = False,
         max_cost: object = None,
+        job_id: str | None = None,
+        payer: str | None = None,
+        budgets: Sequence[Budget] = (),
     ) -> Job:
         """Validate a call, store its job, and submit it to the provider.
 
@@ -145,6 +149,10 @@ class Generation(JobPlans):
             preview: True to have the run draw previews from its first steps on.
             max_cost: The most that the run may cost: an amount of USD, or text such as
                 ``2.50 EUR``. None for the limit that is set for all calls.
+            job_id: A UUID that the job gets, for a caller that has to know it before; None for a
+                new one. Of several providers only the first that is tried gets it.
+            payer: Whose job it is, for budgets of that payer.
+            budgets: Budgets that hold beside those that are set for all.
 
         Returns:
             The stored job. It is over if the provider is blocking and ``detach`` is False; a job
@@ -172,7 +180,9 @@ class Generation(JobPlans):
             force=force,
             accepted=accepted,
             preview=preview,
-            limits=self._limits().of_call(max_cost),
+            limits=self._limits().of_call(max_cost).within(budgets),
+            job_id=job_id,
+            payer=payer,
         )
         names = self._list_providers(provider, call.key)
         for attempt in try_in_order(names, lambda one: self._release_key(one, call)):
@@ -206,6 +216,8 @@ class Generation(JobPlans):
         facts = {PASSED_OVER: [one.to_dict() for one in passed]} if passed else {}
         job = replace(
             request.job,
+            job_id=call.job_id if call.job_id and not passed else request.job.job_id,
+            payer=call.payer,
             tags=tuple(call.tags),
             idempotency_key=call.key,
             facts={**request.job.facts, **facts},
@@ -324,6 +336,9 @@ class Generation(JobPlans):
         force: bool = False,
         preview: bool = False,
         max_cost: object = None,
+        job_id: str | None = None,
+        payer: str | None = None,
+        budgets: Sequence[Budget] = (),
     ) -> Job:
         """Run a recipe again, with the same seed unless another is given.
 
@@ -343,6 +358,9 @@ class Generation(JobPlans):
             force: As for ``submit``.
             preview: As for ``submit``.
             max_cost: As for ``submit``.
+            job_id: As for ``submit``.
+            payer: As for ``submit``.
+            budgets: As for ``submit``.
         """
         feature = find_feature(str(recipe["feature"]))
         card = find_model(model or recipe["model"], feature, catalogue=self._catalogue)
@@ -361,4 +379,7 @@ class Generation(JobPlans):
             force=force,
             preview=preview,
             max_cost=max_cost,
+            job_id=job_id,
+            payer=payer,
+            budgets=budgets,
         )

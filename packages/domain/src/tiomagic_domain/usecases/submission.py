@@ -29,3 +29,5 @@ class Submission:
     force: bool = False
     accepted: Collection[str] = ()
     preview: bool = False
+    job_id: str | None = None
+    payer: str | None = None

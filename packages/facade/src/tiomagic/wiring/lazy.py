@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from tiomagic_domain.ports.cost_keeping import KeepsCosts
+from tiomagic_domain.ports.deliveries import KeepsDeliveries
 from tiomagic_domain.ports.leases import KeepsLeases
 
 if TYPE_CHECKING:
@@ -23,10 +24,11 @@ if TYPE_CHECKING:
     from tiomagic_domain.money.budgets import Budget
     from tiomagic_domain.money.sums import CostQuery, CostSum
     from tiomagic_domain.ports import Lease, Leases
+    from tiomagic_domain.ports.deliveries import Deliveries
     from tiomagic_storage import SqlJobRepository
 
 
-class LazyRepository(KeepsLeases, KeepsCosts):
+class LazyRepository(KeepsLeases, KeepsCosts, KeepsDeliveries):
     """The port ``JobRepository``, opened at its first use. Thread-safe.
 
     Args:
@@ -42,6 +44,11 @@ class LazyRepository(KeepsLeases, KeepsCosts):
     def leases(self) -> LazyLeases:
         """The leases beside the jobs."""
         return LazyLeases(lambda: self._repository().leases)
+
+    @property
+    def deliveries(self) -> Deliveries:
+        """The deliveries of webhooks; unlike the leases they are opened when they are asked for."""
+        return self._repository().deliveries
 
     def add(self, job: Job) -> None:
         """Store a new job durably; see the port."""

@@ -20,7 +20,7 @@ from tiomagic_storage.database.exclusive import hold_exclusively
 from tiomagic_storage.database.spending import create_spending_triggers
 from tiomagic_storage.database.tables import VERSION_TABLE, metadata
 
-NEWEST_REVISION = "0006"
+NEWEST_REVISION = "0007"
 """The newest revision. A test compares it with the files of ``migrations/versions``."""
 
 MIGRATIONS = Path(__file__).parents[1] / "migrations"

@@ -68,6 +68,8 @@ jobs: Table = Table(
     Column("charge", BigInteger, nullable=False, server_default="0"),
     Column("currency", _BYTEWISE, nullable=False, server_default=""),
     Column("charge_is_real", Integer, nullable=False, server_default="0"),
+    # Empty for a job that no payer's budget holds.
+    Column("payer", _BYTEWISE, nullable=False, server_default=""),
     # One index a filter, each in the order of the listing: the newest 50 of any filter are read
     # from the index's end without sorting, however many jobs there are.
     Index("tiomagic_jobs_by_time", "creation_time"),
@@ -102,6 +104,41 @@ spending: Table = Table(
     Column("day", _BYTEWISE, primary_key=True),
     Column("currency", _BYTEWISE, primary_key=True),
     Column("charge", BigInteger, nullable=False),
+)
+
+# The same for each payer that has budgets of its own.
+payers: Table = Table(
+    "tiomagic_payers",
+    metadata,
+    Column("payer", _BYTEWISE, primary_key=True),
+    Column("day", _BYTEWISE, primary_key=True),
+    Column("currency", _BYTEWISE, primary_key=True),
+    Column("charge", BigInteger, nullable=False),
+)
+
+deliveries: Table = Table(
+    "tiomagic_webhooks",
+    metadata,
+    Column("webhook_id", _BYTEWISE, primary_key=True),
+    Column("version", Integer, nullable=False),
+    Column("state", _BYTEWISE, nullable=False),
+    Column("next_at", _BYTEWISE, nullable=False),
+    Column("job_id", _BYTEWISE, nullable=False),
+    Column("receiver", _BYTEWISE, nullable=False),
+    Column("url", Text, nullable=False),
+    Column("host", _BYTEWISE, nullable=False),
+    Column("form", String, nullable=False),
+    Column("base", Text, nullable=False),
+    Column("created_at", _BYTEWISE, nullable=False),
+    Column("settled_at", _BYTEWISE),
+    Column("event", String),
+    Column("payload", Text),
+    Column("attempts", Integer, nullable=False),
+    Column("answer", Integer),
+    Column("trouble", Text, nullable=False),
+    Index("tiomagic_webhooks_by_state", "state", "next_at"),
+    Index("tiomagic_webhooks_by_job", "job_id"),
+    Index("tiomagic_webhooks_by_time", "created_at"),
 )
 
 leases: Table = Table(
@@ -168,12 +205,13 @@ def to_row(job: Job) -> dict[str, Any]:
         "charge": 0 if charge is None else charge.money.micros,
         "currency": "" if charge is None else escape_text(charge.money.currency),
         "charge_is_real": int(charge is not None and charge.is_real),
+        "payer": escape_text(job.payer or ""),
     }
 
 
 _TEXT_COLUMNS = (
     *("job_id", "model", "provider", "call_id", "message", "result_video", "error"),
-    *("error_code", "queue", "note"),
+    *("error_code", "queue", "note", "payer"),
 )
 """Columns of text or NULL; SQLite itself would store any type in them."""
 
@@ -216,6 +254,7 @@ def from_row(row: Mapping[Any, Any]) -> Job:
             idempotency_key=row["idempotency_key"],
             chosen=_parse_choices(row["chosen"]),
             priority=-row["queue_rank"],
+            payer=row["payer"] or None,
             version=row["version"],
         )
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:

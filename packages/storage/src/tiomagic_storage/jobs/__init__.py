@@ -1,6 +1,7 @@
 """Jobs and leases over SQL.
 
 ``costs``        Budgets and sums of costs in SQL.
+``deliveries``   The deliveries of webhooks over a SQL database.
 ``filters``      Translates a query for jobs into SQL.
 ``leases``       The leases over a SQL database.
 ``repository``   The job repository over a SQL database.

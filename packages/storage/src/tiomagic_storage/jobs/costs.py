@@ -24,7 +24,7 @@ from tiomagic_domain.money.budgets import Budget
 from tiomagic_domain.money.charges import find_charge
 from tiomagic_domain.money.sums import CostGroup, CostQuery, CostSum
 from tiomagic_storage.database.exclusive import hold_exclusively
-from tiomagic_storage.database.tables import escape_text, format_time, jobs, spending, tags
+from tiomagic_storage.database.tables import escape_text, format_time, jobs, payers, spending, tags
 
 # An arbitrary number that other applications in the same database are unlikely to use.
 _BUDGET_LOCK: Final = 0x7710_3A62
@@ -47,22 +47,39 @@ def insert_within(
         return
     with hold_exclusively(connection, _BUDGET_LOCK):
         first = min(budget.period.first_day(job.creation_time) for budget in held)
-        days = _read_days(connection, charge.money.currency, first)
+        days = {
+            payer: _read_days(connection, charge.money.currency, first, payer)
+            for payer in {budget.payer for budget in held}
+        }
         for budget in held:
-            budget.require_room(charge.money, budget.sum_charges(days, job.creation_time))
+            taken = budget.sum_charges(days[budget.payer], job.creation_time)
+            budget.require_room(charge.money, taken)
         connection.execute(insert(jobs), row)
 
 
 def read_taken(connection: Connection, budget: Budget, at: datetime) -> Money:
     """Return what the period of a budget has taken so far."""
-    days = _read_days(connection, budget.limit.currency, budget.period.first_day(at))
+    first = budget.period.first_day(at)
+    days = _read_days(connection, budget.limit.currency, first, budget.payer)
     return budget.sum_charges(days, at)
 
 
-def _read_days(connection: Connection, currency: str, first: date) -> dict[date, int]:
-    """Return the charges of each day from the first one on, in millionths of the currency."""
-    wanted = (spending.c.day >= first.isoformat()) & (spending.c.currency == escape_text(currency))
-    rows = connection.execute(select(spending.c.day, spending.c.charge).where(wanted))
+def _read_days(
+    connection: Connection, currency: str, first: date, payer: str | None
+) -> dict[date, int]:
+    """Return the charges of each day from the first one on, in millionths of the currency.
+
+    Args:
+        connection: To the database.
+        currency: ISO 4217.
+        first: The day.
+        payer: Whose; None for those of all jobs.
+    """
+    source = spending if payer is None else payers
+    wanted = (source.c.day >= first.isoformat()) & (source.c.currency == escape_text(currency))
+    if payer is not None:
+        wanted &= payers.c.payer == escape_text(payer)
+    rows = connection.execute(select(source.c.day, source.c.charge).where(wanted))
     return {date.fromisoformat(day): charge for day, charge in rows}
 
 

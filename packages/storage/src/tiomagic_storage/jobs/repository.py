@@ -18,12 +18,14 @@ from tiomagic_domain.money.amounts import Money
 from tiomagic_domain.money.budgets import Budget
 from tiomagic_domain.money.sums import CostQuery, CostSum
 from tiomagic_domain.ports.cost_keeping import KeepsCosts
+from tiomagic_domain.ports.deliveries import KeepsDeliveries
 from tiomagic_domain.ports.leases import KeepsLeases
 from tiomagic_storage.database.engine import Database, build_database
 from tiomagic_storage.database.schema import ensure_current
 from tiomagic_storage.database.search_index import select_candidates
 from tiomagic_storage.database.tables import from_row, jobs, to_row
 from tiomagic_storage.jobs.costs import insert_within, read_costs, read_taken
+from tiomagic_storage.jobs.deliveries import SqlDeliveries
 from tiomagic_storage.jobs.filters import count_jobs, select_jobs
 from tiomagic_storage.jobs.leases import SqlLeases
 from tiomagic_storage.jobs.video_paths import VideoPaths
@@ -31,7 +33,7 @@ from tiomagic_storage.jobs.video_paths import VideoPaths
 _LOG = logging.getLogger("tiomagic.storage")
 
 
-class SqlJobRepository(KeepsLeases, KeepsCosts):
+class SqlJobRepository(KeepsLeases, KeepsCosts, KeepsDeliveries):
     """Keeps jobs in SQLite or PostgreSQL.
 
     Thread-safe. Several processes may each open the same database, and a forked child may use its
@@ -71,6 +73,11 @@ class SqlJobRepository(KeepsLeases, KeepsCosts):
     def leases(self) -> SqlLeases:
         """The leases in this database, over the same connections."""
         return SqlLeases(self._database)
+
+    @property
+    def deliveries(self) -> SqlDeliveries:
+        """The deliveries of webhooks in this database, over the same connections."""
+        return SqlDeliveries(self._database)
 
     def close(self) -> None:
         """Close all connections. Idempotent; a later use opens new ones."""
