@@ -14,6 +14,7 @@ import httpx
 import pytest
 import uvicorn
 from openai import OpenAI
+from tests.server.hook_receiver import HookReceiver, run_receiver
 from tests.storage.postgresql import REQUIRED, create_database, find_binaries
 from tests.storage.postgresql import run_server as run_postgresql
 
@@ -95,6 +96,13 @@ def make_tm(folder: Path, provider: FakeProvider, **settings: Any) -> TioMagic:
         overrides={"providers": {"local": provider}},
         **settings,
     )
+
+
+@pytest.fixture
+def hooks() -> Iterator[HookReceiver]:
+    """A receiver of webhooks that listens on loopback."""
+    with run_receiver() as receiver:
+        yield receiver
 
 
 @pytest.fixture(scope="session")

@@ -12,6 +12,7 @@
 ``probes``       Health and readiness, for whatever watches the server.
 ``routes``       The routes: create, read, list, delete, models.
 ``serving``      Listens and runs the application, in one process or several.
+``webhooks``     A signed message to the client's address when its video is over.
 
 The server keeps nothing itself: jobs, keys and videos are where ``tm`` has them, so that any
 number of processes answer alike, and a restart loses nothing.

@@ -42,6 +42,10 @@ from tiomagic_server.routes.following import build_following
 from tiomagic_server.routes.models import build_models
 from tiomagic_server.routes.openrouter import build_openrouter
 from tiomagic_server.routes.reading import build_reading
+from tiomagic_server.webhooks.dispatching import WebhookDispatcher
+from tiomagic_server.webhooks.receivers import WebhookReceivers
+from tiomagic_server.webhooks.registering import WebhookRegistry
+from tiomagic_server.webhooks.sending import WebhookSender
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
@@ -71,7 +75,8 @@ def create_app(tm: TioMagic, options: ServeOptions) -> ASGIApp:
 
 def build_api(tm: TioMagic, options: ServeOptions, metrics: ServerMetrics) -> FastAPI:
     """Return the routes of the server, without what guards them."""
-    context = ServerContext(tm=tm, options=options, desk=JobDesk(tm))
+    registry = WebhookRegistry(tm, allow_private=options.allow_private_webhooks)
+    context = ServerContext(tm=tm, options=options, desk=JobDesk(tm), webhooks=registry)
     agents = RemoteAgents(context)
     app = FastAPI(
         title="tiomagic",
@@ -102,13 +107,21 @@ async def _run(context: ServerContext, agents: RemoteAgents, _: FastAPI) -> Asyn
     """Follow again what the last server left, and then serve."""
     async with agents.run(), anyio.create_task_group() as tasks:
         tasks.start_soon(_recover, context)
+        tasks.start_soon(_build_dispatcher(context).run)
         yield
         tasks.cancel_scope.cancel()
 
 
+def _build_dispatcher(context: ServerContext) -> WebhookDispatcher:
+    sender = WebhookSender(allow_private=context.options.allow_private_webhooks)
+    receivers = WebhookReceivers(context.tm.session.settings.state_dir)
+    return WebhookDispatcher(context.tm, sender, receivers)
+
+
 async def _recover(context: ServerContext) -> None:
     try:
-        await anyio.to_thread.run_sync(context.tm.recover, abandon_on_cancel=True)
+        recover = partial(context.tm.session.generation.recover, leave_unsent=True)
+        await anyio.to_thread.run_sync(recover, abandon_on_cancel=True)
     except TioMagicError as error:
         get_logger().warning("run.troubled", error=error.message, code=error.code)
 

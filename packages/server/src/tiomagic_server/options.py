@@ -26,6 +26,8 @@ class ServeOptions:
     """Further host names that it answers to, such as a proxy's."""
     allow_weights: bool = False
     """True for clients that may name files and repositories with weights of their own."""
+    allow_private_webhooks: bool = False
+    """True for webhooks that may go to this machine and to private networks."""
     max_body_mib: int = 512
     """Size of one request with all its files, in MiB."""
 

@@ -21,8 +21,10 @@ from tiomagic_server.access.keys import ClientKeys
 from tiomagic_server.application import OPTIONS_VARIABLE, connect, create_app
 from tiomagic_server.options import ServeOptions
 from tiomagic_server.processes import run_processes
+from tiomagic_server.webhooks.receivers import WebhookReceivers
+from tiomagic_server.webhooks.registering import find_deliveries
 
-__all__ = ["ClientKeys", "ServeOptions", "serve"]
+__all__ = ["ClientKeys", "ServeOptions", "WebhookReceivers", "find_deliveries", "serve"]
 
 STOP_TIMEOUT_S: Final = 10
 """Seconds that open requests have to end when the server is stopped."""

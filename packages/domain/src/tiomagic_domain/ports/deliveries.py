@@ -125,12 +125,6 @@ class Deliveries(Protocol):
         """
         ...
 
-    def list(
-        self, limit: int, *, receiver: str | None = None, state: DeliveryState | None = None
-    ) -> list[Delivery]:
-        """Return deliveries, newest first."""
-        ...
-
     def discard(self, job_id: str) -> None:
         """Delete all deliveries of a job."""
         ...
@@ -145,6 +139,12 @@ class Deliveries(Protocol):
         Returns:
             How many were deleted.
         """
+        ...
+
+    def list(
+        self, limit: int, *, receiver: str | None = None, state: DeliveryState | None = None
+    ) -> list[Delivery]:
+        """Return deliveries, newest first."""
         ...
 
 

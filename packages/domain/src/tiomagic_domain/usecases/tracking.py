@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from datetime import datetime, timedelta
 from typing import Final
 
 from tiomagic_domain.advice import NextStep
@@ -47,6 +48,9 @@ the video, in seconds."""
 
 MAX_JOBS_RECOVERED_ON_LIST = 20
 """Most jobs that the first listing recovers; each costs a few small queries."""
+
+SENDING_TIME: Final = timedelta(minutes=5)
+"""How long a process may take to send a stored job, with its inputs, to its provider."""
 
 OPEN_STATUSES: Final = frozenset(JobStatus) - TERMINAL
 """Statuses of a job that is not over."""
@@ -208,7 +212,7 @@ class JobTracker:
         runs_here = self._supervisor.runs_here if self._supervisor else lambda _job: False
         self._refresh_all([job for job in self._repository.list(oldest) if runs_here(job)])
 
-    def recover(self) -> Sequence[Job]:
+    def recover(self, *, leave_unsent: bool = False) -> Sequence[Job]:
         """Recover every job that is not over, as after a crash or a reboot.
 
         Jobs of dead workers fail or are retried, remote jobs are polled, finished videos are saved,
@@ -217,13 +221,21 @@ class JobTracker:
         If several processes recover at once, each checks other jobs, so that each video is fetched
         once.
 
+        Args:
+            leave_unsent: True where other processes submit jobs meanwhile: one that was stored just
+                now and not sent yet is left to them, since its provider would call it lost.
+
         Returns:
             The changed jobs, oldest first. An error of one job goes to ``on_trouble``, and the next
             one is checked.
         """
         self._outputs.remove_partials()
         query = JobQuery(status=OPEN_STATUSES, limit=None, oldest_first=True)
-        return self._refresh_all(self._repository.list(query))
+        now = self._clock.now()
+        found = self._repository.list(query)
+        return self._refresh_all(
+            [job for job in found if not (leave_unsent and is_being_sent(job, now))]
+        )
 
     def _refresh_all(self, jobs: Sequence[Job]) -> Sequence[Job]:
         changed: dict[str, Job] = {}
@@ -378,3 +390,9 @@ def require_provider(providers: Mapping[str, Provider], name: str) -> None:
             f"Providers: {list_names(providers)}",
             details={"provider": name, "known": sorted(providers)},
         )
+
+
+def is_being_sent(job: Job, now: datetime) -> bool:
+    """Return whether a job was stored so recently that its process may still be sending it."""
+    is_unsent = job.call_id is None and job.queue is None
+    return is_unsent and now - job.creation_time < SENDING_TIME

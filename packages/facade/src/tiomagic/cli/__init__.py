@@ -22,6 +22,8 @@
 ``_trust``            Asks the user on a terminal to approve downloads: large ones, and those of
                       a recipe.
 ``_values``           From the text of a command line to the values of a schema.
+``_webhooks``         ``tiomagic serve webhooks``: who gets messages, their secrets, and what
+                      became of messages.
 ``warm``              Warm workers: they keep a model loaded, and make the videos of one command
                       after the other.
 """

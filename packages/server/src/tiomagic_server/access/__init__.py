@@ -4,4 +4,5 @@
 ``connections``  Limits on connections: how many, and how long one may send nothing.
 ``gate``         Guards every request: host name, website, key, id.
 ``keys``         Keys of clients, of which only digests are stored.
+``records``      Records in a file of the state folder, for its owner only.
 """

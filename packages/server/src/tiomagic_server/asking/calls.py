@@ -44,6 +44,8 @@ class AskedVideo:
     arguments: Mapping[str, Any]
     rename: Callable[[ValidationError], ValidationError]
     """Gives a later error the names that the client has used."""
+    callback_url: object = None
+    """As it came; None for none."""
 
 
 def read_call(
@@ -90,6 +92,7 @@ def read_call(
         provider=provider,
         arguments=arguments,
         rename=common.rename,
+        callback_url=common.callback_url,
     )
 
 

@@ -36,6 +36,7 @@ class CommonFields:
 
     Attributes:
         arguments: By our names, but for ``size``.
+        callback_url: Where the client wants to hear of the end; None for nowhere.
         problems: What cannot be translated.
         names: The client's name for each of ours that has another.
     """
@@ -54,6 +55,7 @@ class CommonFields:
                 self.arguments[ours] = value
                 self.names |= {} if ours == name else {ours: name}
         self.size = self.arguments.pop("size", None)
+        self.callback_url: object = None
         self._drop_without_meaning()
         self._place_pictures()
 
@@ -86,9 +88,7 @@ class CommonFields:
         elif provider is not None:
             message = "is chosen by the server; leave it out"
             self._refuse("provider", message, self.arguments.pop("provider"))
-        if "callback_url" in self.arguments:
-            message = "is not supported: ask GET /v1/videos/{id}, or follow its events"
-            self._refuse("callback_url", message, self.arguments.pop("callback_url"))
+        self.callback_url = self.arguments.pop("callback_url", None)
 
     def _place_pictures(self) -> None:
         """Give the pictures of other APIs their names here."""

@@ -23,6 +23,7 @@ from tiomagic_domain.errors import (
     ValidationError,
 )
 from tiomagic_domain.jobs.job import Job, JobQuery
+from tiomagic_domain.usecases.tracking import is_being_sent
 from tiomagic_server.asking.calls import AskedVideo
 from tiomagic_server.jobs.callers import Caller
 from tiomagic_server.jobs.labels import remixed_tag
@@ -55,7 +56,13 @@ class JobDesk:
         self._lock = threading.Lock()
 
     def submit(
-        self, asked: AskedVideo, caller: Caller, key: str | None, *, max_cost: object = None
+        self,
+        asked: AskedVideo,
+        caller: Caller,
+        key: str | None,
+        *,
+        max_cost: object = None,
+        job_id: str | None = None,
     ) -> Job:
         """Store the job of a request and hand it to its provider.
 
@@ -65,6 +72,7 @@ class JobDesk:
             key: The caller's idempotency key; None for none.
             max_cost: The most that the run may cost, as ``tm`` takes it; None for the limits that
                 are set.
+            job_id: The id of the job; None for a new one.
 
         Returns:
             The job; it may have failed already.
@@ -84,12 +92,18 @@ class JobDesk:
                 tags=[] if caller.tag is None else [caller.tag],
                 key=_own_key(key, caller),
                 max_cost=max_cost,
+                job_id=job_id,
             )
 
         return self._submit(run, caller)
 
     def remix(
-        self, source: Job, changes: Mapping[str, Any], caller: Caller, key: str | None
+        self,
+        source: Job,
+        changes: Mapping[str, Any],
+        caller: Caller,
+        key: str | None,
+        job_id: str | None = None,
     ) -> Job:
         """Repeat a job of the caller with some other arguments.
 
@@ -98,6 +112,7 @@ class JobDesk:
             changes: Arguments that replace its own.
             caller: Whose job it becomes.
             key: As for :meth:`submit`.
+            job_id: As for :meth:`submit`.
         """
 
         def run() -> Job:
@@ -108,6 +123,7 @@ class JobDesk:
                 detach=True,
                 tags=tags,
                 key=_own_key(key, caller),
+                job_id=job_id,
             )
 
         return self._submit(run, caller)
@@ -161,7 +177,9 @@ class JobDesk:
             ProcessingError: when its video cannot be written.
         """
         job = self.find(job_id, caller)
-        if job.status.is_terminal or not self._is_due(job_id):
+        # A provider does not know yet what another process is just sending to it.
+        is_early = is_being_sent(job, self._tm.session.clock.now())
+        if job.status.is_terminal or is_early or not self._is_due(job_id):
             return job
         return self._tm.session.generation.check(job_id)
 

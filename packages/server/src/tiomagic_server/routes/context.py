@@ -13,6 +13,7 @@ from starlette.requests import Request
 from tiomagic_server.jobs.callers import Caller
 from tiomagic_server.jobs.desk import JobDesk
 from tiomagic_server.options import ServeOptions
+from tiomagic_server.webhooks.registering import WebhookRegistry
 
 if TYPE_CHECKING:
     from tiomagic import TioMagic
@@ -34,6 +35,7 @@ class ServerContext:
     tm: TioMagic
     options: ServeOptions
     desk: JobDesk
+    webhooks: WebhookRegistry
     readers: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(READERS))
     submitters: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(SUBMITTERS))
     drawers: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(DRAWERS))

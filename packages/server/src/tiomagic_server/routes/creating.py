@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Final
 
@@ -15,7 +16,7 @@ from tiomagic_domain.errors import Problem, ValidationError
 from tiomagic_domain.jobs.job import Job
 from tiomagic_domain.suggestions import shorten_repr
 from tiomagic_server.answering.codes import RefusalCode
-from tiomagic_server.answering.errors import PlainAnswer, build_error
+from tiomagic_server.answering.errors import OPENROUTER_PREFIX, PlainAnswer, build_error
 from tiomagic_server.answering.openai import Video
 from tiomagic_server.asking.bodies import read_fields
 from tiomagic_server.asking.calls import read_call
@@ -23,6 +24,8 @@ from tiomagic_server.jobs.callers import Caller
 from tiomagic_server.routes.answers import ERRORS, body_schema
 from tiomagic_server.routes.context import ServerContext, caller_of
 from tiomagic_server.routes.reading import answer_video
+from tiomagic_server.webhooks.events import MessageForm
+from tiomagic_server.webhooks.registering import FIELD, Callback
 
 MAX_KEY_HEADERS: Final = 1
 _TEXT: Final = {"type": "string"}
@@ -44,28 +47,54 @@ CREATE_FIELDS: Final[dict[str, Any]] = {
     "aspect_ratio": {**_TEXT, "description": "Such as 16:9"},
     "resolution": {**_TEXT, "description": "Such as 720p"},
     "seed": {"type": "integer"},
+    FIELD: {**_TEXT, "description": "Gets a signed message when the video is over"},
 }
 """The fields that most clients send; every parameter of a model is one as well."""
 
 
 async def create_job(context: ServerContext, request: Request) -> Job:
     """Return the job of a request, stored and submitted."""
-    caller, key = caller_of(request), read_key(request)
+    sent = _Sent.of(request)
     async with read_fields(request) as fields:
-        return await context.submit(lambda: _create(context, caller, key, fields))
+        return await context.submit(lambda: _create(context, sent, fields))
 
 
-def _create(
-    context: ServerContext, caller: Caller, key: str | None, fields: Mapping[str, Any]
-) -> Job:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Sent:
+    """What a request says beside its fields."""
+
+    caller: Caller
+    key: str | None
+    callback: Callback
+
+    @classmethod
+    def of(cls, request: Request) -> _Sent:
+        """Read a request."""
+        is_openrouter = request.url.path.startswith(OPENROUTER_PREFIX)
+        form = MessageForm.OPENROUTER if is_openrouter else MessageForm.OPENAI
+        callback = Callback(form=form, base=find_base(request))
+        return cls(caller=caller_of(request), key=read_key(request), callback=callback)
+
+
+def find_base(request: Request) -> str:
+    """Return the address of the API that a request speaks to, without a slash at its end."""
+    root = str(request.base_url).rstrip("/")
+    return f"{root}/api/v1" if request.url.path.startswith(OPENROUTER_PREFIX) else f"{root}/v1"
+
+
+def _create(context: ServerContext, sent: _Sent, fields: Mapping[str, Any]) -> Job:
     asked = read_call(
         fields,
         context.tm.session,
-        partial(context.desk.find_video, caller=caller),
+        partial(context.desk.find_video, caller=sent.caller),
         allow_weights=context.options.allow_weights,
     )
     try:
-        return context.desk.submit(asked, caller, key)
+        return context.webhooks.submit(
+            lambda job_id: context.desk.submit(asked, sent.caller, sent.key, job_id=job_id),
+            sent.caller,
+            replace(sent.callback, url=asked.callback_url),
+        )
     except ValidationError as error:
         raise asked.rename(error) from error
 
@@ -96,14 +125,19 @@ def build_creating(context: ServerContext) -> APIRouter:
         response_model=Video,
         summary="Continue a video: the old part and then a new one",
         openapi_extra=body_schema(
-            {"video": _PICTURE, "prompt": _TEXT, "seconds": CREATE_FIELDS["seconds"]}, ["video"]
+            {
+                "video": _PICTURE,
+                "prompt": _TEXT,
+                **{name: CREATE_FIELDS[name] for name in ("seconds", FIELD)},
+            },
+            ["video"],
         ),
     )
     async def extend_video(request: Request) -> PlainAnswer:
-        caller, key = caller_of(request), read_key(request)
+        sent = _Sent.of(request)
         async with read_fields(request) as fields:
             job = await context.submit(
-                lambda: _create(context, caller, key, _as_extension(context, caller, fields))
+                lambda: _create(context, sent, _as_extension(context, sent.caller, fields))
             )
         return answer_video(job)
 
@@ -111,14 +145,24 @@ def build_creating(context: ServerContext) -> APIRouter:
         "/v1/videos/{video_id}/remix",
         response_model=Video,
         summary="Make a video again with another prompt",
-        openapi_extra=body_schema({"prompt": _TEXT}, ["prompt"]),
+        openapi_extra=body_schema({"prompt": _TEXT, FIELD: CREATE_FIELDS[FIELD]}, ["prompt"]),
     )
     async def remix_video(video_id: str, request: Request) -> PlainAnswer:
-        caller, key = caller_of(request), read_key(request)
-        async with read_fields(request) as fields:
+        sent = _Sent.of(request)
+        async with read_fields(request) as given:
+            fields = dict(given)
+            callback = replace(sent.callback, url=fields.pop(FIELD, None))
             changes = _read_changes(fields)
-            source = await context.read(lambda: context.desk.find(video_id, caller))
-            job = await context.submit(lambda: context.desk.remix(source, changes, caller, key))
+            source = await context.read(lambda: context.desk.find(video_id, sent.caller))
+            job = await context.submit(
+                lambda: context.webhooks.submit(
+                    lambda job_id: context.desk.remix(
+                        source, changes, sent.caller, sent.key, job_id
+                    ),
+                    sent.caller,
+                    callback,
+                )
+            )
         return answer_video(job)
 
     @router.post("/v1/videos/edits", summary="Not done: no model here edits a video")

@@ -11,7 +11,7 @@ from tiomagic_server.answering.openrouter import OpenRouterJob, to_generation
 from tiomagic_server.jobs.media import ContentVariant
 from tiomagic_server.routes.answers import OPENROUTER_ERRORS, body_schema
 from tiomagic_server.routes.context import ServerContext, caller_of
-from tiomagic_server.routes.creating import CREATE_FIELDS, create_job
+from tiomagic_server.routes.creating import CREATE_FIELDS, create_job, find_base
 from tiomagic_server.routes.reading import CONTENT, answer_content
 
 
@@ -28,13 +28,13 @@ def build_openrouter(context: ServerContext) -> APIRouter:
     )
     async def generate(request: Request) -> PlainAnswer:
         job = await create_job(context, request)
-        return PlainAnswer(_dump(to_generation(job, _base(request))), 202)
+        return PlainAnswer(_dump(to_generation(job, find_base(request))), 202)
 
     @router.get("/videos/{job_id}", response_model=OpenRouterJob, summary="Look at a video")
     async def get_generation(job_id: str, request: Request) -> PlainAnswer:
         caller = caller_of(request)
         job = await context.read(lambda: context.desk.look(job_id, caller))
-        return PlainAnswer(_dump(to_generation(job, _base(request))))
+        return PlainAnswer(_dump(to_generation(job, find_base(request))))
 
     @router.get(
         "/videos/{job_id}/content",
@@ -50,7 +50,3 @@ def build_openrouter(context: ServerContext) -> APIRouter:
 
 def _dump(generation: OpenRouterJob) -> dict[str, object]:
     return generation.model_dump(exclude_none=True)
-
-
-def _base(request: Request) -> str:
-    return f"{str(request.base_url).rstrip('/')}/api/v1"

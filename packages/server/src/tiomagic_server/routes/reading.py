@@ -126,6 +126,7 @@ async def delete_job(context: ServerContext, request: Request, video_id: str) ->
     job = await context.read(lambda: context.desk.find(video_id, caller))
     if not job.status.is_terminal:
         job = await _stop(context, job)
+    await context.read(lambda: context.webhooks.note_end(job))
     await context.read(lambda: context.desk.delete(job))
     await context.read(lambda: forget_pictures(context.tm, job.job_id))
 

@@ -46,9 +46,7 @@ class SqlDeliveries:
             deliveries.c.version == delivery.version
         )
         with self._database.connection() as connection:
-            written = connection.execute(
-                update(deliveries).where(unchanged).values(_to_row(saved))
-            )
+            written = connection.execute(update(deliveries).where(unchanged).values(_to_row(saved)))
         return saved if written.rowcount else None
 
     def find(self, webhook_id: str) -> Delivery | None:
@@ -87,17 +85,6 @@ class SqlDeliveries:
             _IS_WAITING, is_due, open_.exists(), order=deliveries.c.next_at, limit=limit
         )
 
-    def list(
-        self, limit: int, *, receiver: str | None = None, state: DeliveryState | None = None
-    ) -> list[Delivery]:
-        """Return deliveries, newest first."""
-        wanted: list[ColumnElement[bool]] = []
-        if receiver is not None:
-            wanted.append(deliveries.c.receiver == receiver)
-        if state is not None:
-            wanted.append(deliveries.c.state == state.value)
-        return self._select(*wanted, order=deliveries.c.created_at.desc(), limit=limit)
-
     def discard(self, job_id: str) -> None:
         """Delete all deliveries of a job."""
         with self._database.connection() as connection:
@@ -128,6 +115,17 @@ class SqlDeliveries:
             statement = statement.order_by(order, deliveries.c.webhook_id)
         with self._database.connection() as connection:
             return [_from_row(row) for row in connection.execute(statement).mappings()]
+
+    def list(
+        self, limit: int, *, receiver: str | None = None, state: DeliveryState | None = None
+    ) -> list[Delivery]:
+        """Return deliveries, newest first."""
+        wanted: list[ColumnElement[bool]] = []
+        if receiver is not None:
+            wanted.append(deliveries.c.receiver == receiver)
+        if state is not None:
+            wanted.append(deliveries.c.state == state.value)
+        return self._select(*wanted, order=deliveries.c.created_at.desc(), limit=limit)
 
 
 def _to_row(delivery: Delivery) -> dict[str, Any]:

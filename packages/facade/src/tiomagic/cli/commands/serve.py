@@ -10,6 +10,7 @@ import typer
 from tiomagic.cli import _options as o
 from tiomagic.cli._output import Output, reporting
 from tiomagic.cli._run import connect
+from tiomagic.cli._webhooks import manage_webhooks
 
 
 class ServeAction(StrEnum):
@@ -17,24 +18,37 @@ class ServeAction(StrEnum):
 
     RUN = "run"
     KEYS = "keys"
+    WEBHOOKS = "webhooks"
 
 
-class KeysAction(StrEnum):
-    """What is done with the keys of its clients."""
+class ListAction(StrEnum):
+    """What is done with the keys of its clients, or with their webhooks."""
 
     LIST = "list"
     ADD = "add"
     REMOVE = "remove"
+    ROTATE = "rotate"
+    LOG = "log"
 
 
 def serve(  # noqa: PLR0913 - one for each option
     action: Annotated[
         ServeAction,
-        typer.Argument(help="run: answer until Ctrl-C. keys: list, add or remove a client's key."),
+        typer.Argument(
+            help="run: answer until Ctrl-C. keys: the keys of clients. webhooks: where messages "
+            "go, and what became of them."
+        ),
     ] = ServeAction.RUN,
-    keys: Annotated[KeysAction, typer.Argument(help="With keys: what to do.")] = KeysAction.LIST,
+    what: Annotated[
+        ListAction,
+        typer.Argument(
+            help="With keys: list, add or remove. With webhooks: list, add, remove, rotate for a "
+            "new secret, or log for the newest messages."
+        ),
+    ] = ListAction.LIST,
     name: Annotated[
-        str | None, typer.Argument(help="With keys add and keys remove: whose key.")
+        str | None,
+        typer.Argument(help="Whose key or webhooks; webhooks without a name are the server's own."),
     ] = None,
     *,
     host: Annotated[
@@ -59,6 +73,19 @@ def serve(  # noqa: PLR0913 - one for each option
             "--allow-weights", help="Let clients name weights: files here, and repositories."
         ),
     ] = False,
+    allow_private_webhooks: Annotated[
+        bool,
+        typer.Option(
+            "--allow-private-webhooks", help="Send webhooks to this machine and private networks."
+        ),
+    ] = False,
+    url: Annotated[
+        str | None,
+        typer.Option(
+            help="With webhooks add: gets messages about all jobs of the key, not only about those "
+            "that name an address."
+        ),
+    ] = None,
     jobs_per_minute: Annotated[
         int, typer.Option(help="With keys add: most jobs that the client may submit in a minute.")
     ] = 60,
@@ -75,17 +102,23 @@ def serve(  # noqa: PLR0913 - one for each option
 
         server = load_server()
         tm = connect(output, provider=provider)  # A wrong setting is said before it listens.
-        state_dir = tm.settings.state_dir
-        tm.close()
-        if action is ServeAction.KEYS:
-            _manage_keys(output, server.ClientKeys(state_dir), keys, name, jobs_per_minute)
-            return
+        try:
+            if action is ServeAction.KEYS:
+                keys = server.ClientKeys(tm.settings.state_dir)
+                _manage_keys(output, keys, what, name, jobs_per_minute)
+                return
+            if action is ServeAction.WEBHOOKS:
+                manage_webhooks(output, server, tm, what.value, name, url)
+                return
+        finally:
+            tm.close()
         options = server.ServeOptions(
             host=host,
             port=port,
             workers=workers,
             allowed_hosts=tuple(allowed_host or ()),
             allow_weights=allow_weights,
+            allow_private_webhooks=allow_private_webhooks,
             provider=provider,
         )
 
@@ -97,10 +130,12 @@ def serve(  # noqa: PLR0913 - one for each option
 
 
 def _manage_keys(
-    output: Output, keys: Any, action: KeysAction, name: str | None, jobs_per_minute: int
+    output: Output, keys: Any, action: ListAction, name: str | None, jobs_per_minute: int
 ) -> None:
     """List, add or remove the keys of clients."""
-    if action is KeysAction.LIST:
+    if action in {ListAction.ROTATE, ListAction.LOG}:
+        raise typer.BadParameter("keys have list, add and remove", param_hint="WHAT")
+    if action is ListAction.LIST:
         rows = [(one.name, one.created, one.jobs_per_minute) for one in keys.list()]
         plain = [
             {"name": name, "created": created, "jobs_per_minute": rate}
@@ -110,7 +145,7 @@ def _manage_keys(
         return
     if name is None:
         raise typer.BadParameter("say whose key", param_hint="NAME")
-    if action is KeysAction.ADD:
+    if action is ListAction.ADD:
         key = keys.add(name, jobs_per_minute)
         output.data({"name": name, "key": key}, key)
         output.say("Keep it: it is stored nowhere, and cannot be shown again.")

@@ -71,6 +71,8 @@ SENTENCES: Final[Mapping[str, Sentence]] = MappingProxyType(
         "ui.login_slowed": "logins from {address} have to wait {seconds} s: too many have failed",
         "ui.record_not_shown": "job {job_id} cannot be shown: {error}",
         "ui.request_failed": "the page failed at {path}: {error}",
+        "webhook.given_up": "webhook {webhook_id} of job {job_id} is given up after {attempts} "
+        "attempts: {error}",
     }
 )
 """The sentence of each event."""

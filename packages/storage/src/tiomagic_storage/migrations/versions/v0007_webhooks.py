@@ -49,9 +49,7 @@ _POSTGRESQL = (
 def upgrade() -> None:
     """Add the deliveries, and the sums of those who pay; older jobs have no payer."""
     bytewise = sa.String().with_variant(sa.String(collation="C"), "postgresql")
-    op.add_column(
-        "tiomagic_jobs", sa.Column("payer", bytewise, nullable=False, server_default="")
-    )
+    op.add_column("tiomagic_jobs", sa.Column("payer", bytewise, nullable=False, server_default=""))
     op.create_table(
         "tiomagic_payers",
         sa.Column("payer", bytewise, primary_key=True),
