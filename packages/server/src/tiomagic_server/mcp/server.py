@@ -22,6 +22,7 @@ from tiomagic_server.mcp.tools import McpOptions, VideoTools
 from tiomagic_server.mcp.words import INSTRUCTIONS
 from tiomagic_server.options import ServeOptions
 from tiomagic_server.routes.context import ServerContext
+from tiomagic_server.webhooks.registering import WebhookRegistry
 
 __all__ = ["McpOptions", "build_mcp_server", "build_tool_server"]
 
@@ -49,7 +50,8 @@ def build_mcp_server(
         options: How the tools behave; None for an agent of this machine.
         confirmations: Makes and checks the tokens of plans; None for ones of this process.
     """
-    context = ServerContext(tm=tm, options=ServeOptions(), desk=JobDesk(tm))
+    registry = WebhookRegistry(tm, allow_private=False)
+    context = ServerContext(tm=tm, options=ServeOptions(), desk=JobDesk(tm), webhooks=registry)
     return build_tool_server(context, confirmations or Confirmations(), options or McpOptions())
 
 

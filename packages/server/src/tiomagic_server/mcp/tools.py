@@ -151,8 +151,12 @@ class VideoTools:
                 rename=lambda error: error,
             )
             # The token is the key: a lost answer that is asked for again finds the job.
-            return self._context.desk.submit(
-                asked, caller, f"mcp-{confirmation}", max_cost=max_cost
+            key = f"mcp-{confirmation}"
+            return self._context.webhooks.submit(
+                lambda job_id: self._context.desk.submit(
+                    asked, caller, key, max_cost=max_cost, job_id=job_id
+                ),
+                caller,
             )
 
         return self._describe(ctx, await self._context.submit(make))
