@@ -18,6 +18,8 @@
                       <command>``.
 ``_run``              Shared code of commands that make a video: settings, arguments, the run, the
                       output file.
+``_server_keys``      ``tiomagic serve keys``: the keys of clients, their limits, and what is spent
+                      with them.
 ``_text_input``       Words of the command line that stand in a file or come from stdin.
 ``_trust``            Asks the user on a terminal to approve downloads: large ones, and those of
                       a recipe.

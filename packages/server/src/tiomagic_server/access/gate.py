@@ -97,4 +97,6 @@ class Gate:
         found = self._keys.find(shown.strip()) if kind.lower() == "bearer" else None
         if found is None:
             return None
-        return Caller(key_id=found.name, jobs_per_minute=found.jobs_per_minute)
+        return Caller(
+            key_id=found.name, jobs_per_minute=found.jobs_per_minute, budgets=found.budgets
+        )

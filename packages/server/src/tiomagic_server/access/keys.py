@@ -18,6 +18,8 @@ from pathlib import Path
 from typing import Final
 
 from tiomagic_domain.errors import Problem, ResourceNotFoundError, ValidationError
+from tiomagic_domain.money.amounts import Money
+from tiomagic_domain.money.budgets import Budget, BudgetPeriod
 from tiomagic_domain.suggestions import did_you_mean, shorten_repr
 from tiomagic_server.access.records import PrivateRecords
 
@@ -43,6 +45,23 @@ class ClientKey:
     """When it was made, ISO 8601 with zone."""
     jobs_per_minute: int = DEFAULT_JOBS_PER_MINUTE
     """Most jobs that it may submit in a minute."""
+    daily_budget: str | None = None
+    """What its jobs of a day may cost together, such as ``2.50 USD``; None for no limit."""
+    monthly_budget: str | None = None
+    """The same for a month."""
+
+    @property
+    def budgets(self) -> tuple[Budget, ...]:
+        """What its jobs may cost."""
+        limits = {
+            BudgetPeriod.DAY: self.daily_budget,
+            BudgetPeriod.MONTH: self.monthly_budget,
+        }
+        return tuple(
+            Budget(period=period, limit=Money.parse(limit), payer=self.name)
+            for period, limit in limits.items()
+            if limit is not None
+        )
 
 
 class ClientKeys:
@@ -68,12 +87,22 @@ class ClientKeys:
         digest = _digest(key)
         return next((one for one in self.list() if hmac.compare_digest(one.digest, digest)), None)
 
-    def add(self, name: str, jobs_per_minute: int = DEFAULT_JOBS_PER_MINUTE) -> str:
+    def add(
+        self,
+        name: str,
+        jobs_per_minute: int = DEFAULT_JOBS_PER_MINUTE,
+        *,
+        daily_budget: str | None = None,
+        monthly_budget: str | None = None,
+    ) -> str:
         """Make a key and return it; it cannot be read again.
 
         Args:
             name: Who has it: small letters, digits, dots, dashes.
             jobs_per_minute: Most jobs that it may submit in a minute.
+            daily_budget: What its jobs of a day (UTC) may cost together: an amount of USD, or with
+                its currency: ``2.50 EUR``. None for no limit.
+            monthly_budget: The same for a month.
 
         Raises:
             ValidationError: when the name is taken or is none.
@@ -86,6 +115,15 @@ class ClientKeys:
             message = f"must be from 1 to {MAX_JOBS_PER_MINUTE}"
             given = shorten_repr(jobs_per_minute)
             problems.append(Problem(field="jobs_per_minute", message=message, given=given))
+        budgets: dict[str, str] = {}
+        asked = {"daily_budget": daily_budget, "monthly_budget": monthly_budget}
+        for field, amount in asked.items():
+            try:
+                if amount is not None:
+                    budgets[field] = str(Money.parse(amount))
+            except ValueError as error:
+                given = shorten_repr(amount)
+                problems.append(Problem(field=field, message=str(error), given=given))
         if problems:
             raise ValidationError.of(problems, subject="a key")
         key = f"{PREFIX}{secrets.token_urlsafe(KEY_BYTES)}"
@@ -94,6 +132,8 @@ class ClientKeys:
             digest=_digest(key),
             created=datetime.now(UTC).isoformat(timespec="seconds"),
             jobs_per_minute=jobs_per_minute,
+            daily_budget=budgets.get("daily_budget"),
+            monthly_budget=budgets.get("monthly_budget"),
         )
         with self._records.changing() as known:
             if any(one.name == name for one in known):

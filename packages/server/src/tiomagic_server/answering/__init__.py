@@ -6,4 +6,5 @@
 ``models``      Models with their sizes, lengths and features.
 ``openai``      A job as OpenAI's ``video``.
 ``openrouter``  A job as OpenRouter's generation.
+``usage``       What a video has cost, as OpenRouter's ``usage``.
 """

@@ -32,6 +32,7 @@ OPENROUTER_PREFIX: Final = "/api/"
 """Beginning of the paths that answer in OpenRouter's form."""
 TYPES: Final[Mapping[int, str]] = {
     401: "authentication_error",
+    402: "insufficient_quota",
     403: "permission_error",
     404: "not_found_error",
     409: "conflict_error",
@@ -43,6 +44,7 @@ STATUS_OF_CODE: Final[Mapping[str, int]] = {
     ErrorCode.JOB_NOT_OVER: 409,
     ErrorCode.TERMS_NOT_ACCEPTED: 403,
     ErrorCode.DOES_NOT_FIT: 400,
+    ErrorCode.OVER_BUDGET: 402,
     ErrorCode.DATABASE_BUSY: 503,
     ErrorCode.DATABASE_UNAVAILABLE: 503,
     ErrorCode.DISK_FULL: 507,
@@ -66,6 +68,8 @@ STATUS_OF_CLASS: Final[tuple[tuple[type[TioMagicError], int], ...]] = (
 ABOUT_THE_MACHINE: Final = frozenset({500, 503, 507})
 """Statuses whose messages name folders and hosts of the server: they are for its log."""
 INSIDE: Final = "the server cannot do this now ({}); its log says why"
+SPENT: Final = "the video may cost more than the server may spend now; its owner can say more"
+"""Stands for the budgets of all jobs, whose amounts are not the client's affair."""
 
 
 class PlainAnswer(JSONResponse):
@@ -89,16 +93,23 @@ def answer_error(request: Request, error: TioMagicError) -> PlainAnswer:
     named = getattr(error, "field", None)
     if named is None and isinstance(error, UnknownModelError):
         named = "model"
+    message = error.message
+    if error.code == ErrorCode.OVER_BUDGET and _is_budget_of_all(error):
+        message = SPENT
     pause, status = error.details.get("retry_after"), status_of(error)
     return build_error(
         request,
         status,
-        INSIDE.format(error.code) if status in ABOUT_THE_MACHINE else error.message,
+        INSIDE.format(error.code) if status in ABOUT_THE_MACHINE else message,
         code=error.code,
         param=named,
         problems=problems,
         headers={} if pause is None else {"retry-after": str(pause)},
     )
+
+
+def _is_budget_of_all(error: TioMagicError) -> bool:
+    return "budget" in str(error.details.get("setting")) and not error.details.get("payer")
 
 
 def build_error(

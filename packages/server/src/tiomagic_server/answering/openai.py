@@ -12,6 +12,7 @@ from tiomagic_domain.codes import ErrorCode
 from tiomagic_domain.jobs.job import Job, JobStatus
 from tiomagic_domain.progress import Phase, Progress
 from tiomagic_server.answering.lengths import find_seconds, find_size
+from tiomagic_server.answering.usage import Usage, find_usage
 from tiomagic_server.jobs.labels import find_remixed
 
 STATUSES: Final = {
@@ -63,6 +64,9 @@ class Video(BaseModel):
     seed: int | None = None
     message: str = Field(description="The newest message of its run")
     warnings: list[str] = Field(description="What to know about the video")
+    usage: Usage | None = Field(
+        default=None, description="What it has cost; null while it is not over"
+    )
 
 
 class VideoPage(BaseModel):
@@ -128,6 +132,7 @@ def to_video(job: Job, warnings: Sequence[str] = ()) -> Video:
         # What a job waits for may name other processes and folders of the machine.
         message="waits for its turn" if job.status is JobStatus.QUEUED else job.message,
         warnings=list(warnings),
+        usage=find_usage(job),
     )
 
 

@@ -7,7 +7,7 @@ from typing import Any, Final
 from pydantic import BaseModel
 
 from tiomagic_domain.jobs.job import Job, JobStatus
-from tiomagic_domain.money.cost import COST
+from tiomagic_server.answering.usage import Usage, find_usage
 
 STATUSES: Final = {
     JobStatus.QUEUED: "pending",
@@ -32,12 +32,6 @@ class OpenRouterErrorAnswer(BaseModel):
     """An answer that is an error."""
 
     error: OpenRouterError
-
-
-class Usage(BaseModel):
-    """What a generation cost."""
-
-    cost: float | None = None
 
 
 class OpenRouterJob(BaseModel):
@@ -67,14 +61,6 @@ def to_generation(job: Job, base: str) -> OpenRouterJob:
         status=STATUSES[job.status],
         generation_id=job.job_id if done else None,
         unsigned_urls=[f"{place}/content"] if done else None,
-        usage=Usage(cost=_find_dollars(job)) if job.status.is_terminal else None,
+        usage=find_usage(job),
         error=job.error if job.status is JobStatus.FAILED else None,
     )
-
-
-def _find_dollars(job: Job) -> float | None:
-    cost: Any = job.facts.get(COST)
-    if not isinstance(cost, dict) or cost.get("currency", "USD") != "USD":
-        return None
-    amount = cost.get("amount")
-    return float(amount) if isinstance(amount, int | float) else None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from tiomagic_domain.jobs.job import Job
+from tiomagic_domain.money.budgets import Budget
 from tiomagic_server.jobs.labels import owner_tag
 
 
@@ -16,6 +17,8 @@ class Caller:
     """The id of the key that was shown; None where the server needs none."""
     jobs_per_minute: int | None = None
     """Most jobs that it may submit in a minute; None for any number."""
+    budgets: tuple[Budget, ...] = ()
+    """What its jobs may cost, beside the budgets of all jobs."""
 
     @property
     def tag(self) -> str | None:

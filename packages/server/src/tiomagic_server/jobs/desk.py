@@ -93,6 +93,8 @@ class JobDesk:
                 key=_own_key(key, caller),
                 max_cost=max_cost,
                 job_id=job_id,
+                payer=caller.key_id,
+                budgets=caller.budgets,
             )
 
         return self._submit(run, caller)
@@ -124,6 +126,8 @@ class JobDesk:
                 tags=tags,
                 key=_own_key(key, caller),
                 job_id=job_id,
+                payer=caller.key_id,
+                budgets=caller.budgets,
             )
 
         return self._submit(run, caller)

@@ -10,6 +10,7 @@ from tiomagic_server.answering.openrouter import OpenRouterErrorAnswer
 _MEANINGS: Final = {
     400: "A value is not legal; `problems` has all of them",
     401: "No key, or an unknown one",
+    402: "It may cost more than a budget allows",
     403: "A host name that is not the server's, another website, or terms that were not accepted",
     404: "No such video, or it is another key's",
     405: "The path has no such method",

@@ -62,6 +62,23 @@ class CostKeepingContract:
         assert _is_added(repository, make_paid_job(0), nothing)
         assert not _is_added(repository, make_paid_job(0.01), nothing)
 
+    def test_a_payer_has_a_budget_of_its_own(self, repository: MemoryJobRepository) -> None:
+        """It counts the jobs of that payer alone, also those that were deleted since."""
+        budget = Budget(period=BudgetPeriod.MONTH, limit=Money.of(10), payer="ann")
+        assert _is_added(repository, make_paid_job(9, payer="bob"), budget)
+        assert _is_added(repository, make_paid_job(9), TEN_A_DAY) is False
+        first = make_paid_job(8, payer="ann", job_id="first")
+        assert _is_added(repository, first, budget)
+        assert not _is_added(repository, make_paid_job(3, payer="ann"), budget)
+        assert str(repository.sum_taken(budget, NOON)) == "8.00 USD"
+        over = first.to(JobStatus.COMPLETED, at=NOON, facts={"cost": {"amount": 6.0}})
+        repository.save(over)
+        assert str(repository.sum_taken(budget, NOON)) == "6.00 USD"
+        assert repository.get("first").payer == "ann"
+        repository.delete("first")
+        assert not _is_added(repository, make_paid_job(5, payer="ann"), budget)
+        assert _is_added(repository, make_paid_job(4, payer="ann"), budget)
+
     def test_days_and_months_are_of_utc(self, repository: MemoryJobRepository) -> None:
         """A job counts in the day of its submission in UTC, and in its month."""
         tokyo = timezone(timedelta(hours=9))

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from tiomagic.cli import _options as o
-from tiomagic.cli._output import Output, reporting
+from tiomagic.cli._output import reporting
 from tiomagic.cli._run import connect
+from tiomagic.cli._server_keys import manage_keys
 from tiomagic.cli._webhooks import manage_webhooks
 
 
@@ -89,6 +90,18 @@ def serve(  # noqa: PLR0913 - one for each option
     jobs_per_minute: Annotated[
         int, typer.Option(help="With keys add: most jobs that the client may submit in a minute.")
     ] = 60,
+    daily_budget: Annotated[
+        str | None,
+        typer.Option(
+            metavar="AMOUNT",
+            help="With keys add: what the client's videos of a day (UTC) may cost together, such "
+            "as 2.50 (USD) or '2.50 EUR'.",
+        ),
+    ] = None,
+    monthly_budget: Annotated[
+        str | None,
+        typer.Option(metavar="AMOUNT", help="With keys add: the same for a month."),
+    ] = None,
     provider: o.Provider = None,
     as_json: o.Json = False,
     debug: o.Debug = False,
@@ -105,7 +118,12 @@ def serve(  # noqa: PLR0913 - one for each option
         try:
             if action is ServeAction.KEYS:
                 keys = server.ClientKeys(tm.settings.state_dir)
-                _manage_keys(output, keys, what, name, jobs_per_minute)
+                limits = {
+                    "jobs_per_minute": jobs_per_minute,
+                    "daily_budget": daily_budget,
+                    "monthly_budget": monthly_budget,
+                }
+                manage_keys(output, keys, tm, what.value, name, limits)
                 return
             if action is ServeAction.WEBHOOKS:
                 manage_webhooks(output, server, tm, what.value, name, url)
@@ -127,28 +145,3 @@ def serve(  # noqa: PLR0913 - one for each option
             output.say("Ctrl-C ends the server; jobs go on.")
 
         server.serve(options, started)
-
-
-def _manage_keys(
-    output: Output, keys: Any, action: ListAction, name: str | None, jobs_per_minute: int
-) -> None:
-    """List, add or remove the keys of clients."""
-    if action in {ListAction.ROTATE, ListAction.LOG}:
-        raise typer.BadParameter("keys have list, add and remove", param_hint="WHAT")
-    if action is ListAction.LIST:
-        rows = [(one.name, one.created, one.jobs_per_minute) for one in keys.list()]
-        plain = [
-            {"name": name, "created": created, "jobs_per_minute": rate}
-            for name, created, rate in rows
-        ]
-        output.table(plain, ["name", "created", "jobs a minute"], rows)
-        return
-    if name is None:
-        raise typer.BadParameter("say whose key", param_hint="NAME")
-    if action is ListAction.ADD:
-        key = keys.add(name, jobs_per_minute)
-        output.data({"name": name, "key": key}, key)
-        output.say("Keep it: it is stored nowhere, and cannot be shown again.")
-        return
-    keys.remove(name)
-    output.data({"removed": name}, f"the key of {name} is removed; its jobs stay")
