@@ -94,6 +94,7 @@ class HostedProvider(ProviderBase):
             default_model=self._catalogue.default_model,
             blocking=False,
             runs=self._catalogue.has,
+            other_defaults=self._catalogue.find_other_defaults(),
         )
 
     def describe(self, request: Request) -> RunDescription:

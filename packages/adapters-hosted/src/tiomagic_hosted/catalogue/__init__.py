@@ -41,6 +41,15 @@ class Catalogue:
         """Say whether a model is one of the vendor's."""
         return any(card.name == known.name for known in self.cards)
 
+    def find_other_defaults(self) -> dict[Feature, str]:
+        """Return the first model for each feature that the default one cannot do."""
+        return {
+            feature: card.name
+            for card in reversed(self.cards)
+            for feature in card.features
+            if (self.default_model, feature) not in self.endpoints
+        }
+
     def build_order(self, request: Request) -> Order:
         """Return a call in the vendor's words; see :meth:`Endpoint.build_order`."""
         return self.endpoints[request.card.name, request.feature].build_order(request)

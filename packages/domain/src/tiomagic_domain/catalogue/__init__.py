@@ -37,7 +37,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
 from types import MappingProxyType
 
@@ -207,7 +207,7 @@ def find_model(
         others = models_for(feature, runs=runs, catalogue=catalogue)
         raise UnknownModelError(
             f"{name!r} cannot do {feature.label}; it can do {can}. "
-            f"Models for {feature.label}: {list_names(others)}",
+            f"{_say_who_can(feature, others, provider, catalogue)}",
             details={"model": name, "feature": feature.value, "known": others},
         )
     if runs is not None and not runs(card):
@@ -222,6 +222,20 @@ def find_model(
             details={"model": name, "provider": provider, "known": others, "runs_on": card.vendor},
         )
     return card
+
+
+def _say_who_can(
+    feature: Feature,
+    here: Sequence[str],
+    provider: str | None,
+    catalogue: Mapping[str, ModelCard],
+) -> str:
+    """Return the models of a provider for a feature; where it has none, who has some."""
+    if here or provider is None:
+        return f"Models for {feature.label}: {list_names(here)}"
+    # What no vendor sells runs on the user's own machine.
+    able = {card.vendor or "local" for card in catalogue.values() if feature in card.features}
+    return f"No model of {provider!r} can; providers for {feature.label}: {list_names(able)}"
 
 
 def _no_such_model(

@@ -232,6 +232,18 @@ class Capabilities:
     """True when ``submit`` returns only when the job is over."""
     runs: Callable[[ModelCard], bool] = runs_any_model
     """Says whether it can run a model; all models by default."""
+    other_defaults: Mapping[Feature, str] = field(default_factory=dict)
+    """The model that runs when none is named, of features that ``default_model`` cannot do."""
+
+    def find_default(self, feature: Feature | None = None) -> str:
+        """Return the model that runs when none is named.
+
+        Args:
+            feature: What is to be made; None for most of what the provider can do.
+        """
+        return (
+            self.other_defaults.get(feature, self.default_model) if feature else self.default_model
+        )
 
 
 class Observer(Protocol):

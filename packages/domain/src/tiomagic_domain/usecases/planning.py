@@ -205,7 +205,7 @@ class JobPlans(JobRuns):
         """Return the plan of a valid call."""
         runner = find_provider(self._providers, provider)
         able = runner.capabilities()
-        name, known = model or able.default_model, self._catalogue
+        name, known = model or able.find_default(feature), self._catalogue
         wanted = feature_to_serve(name, feature, arguments, catalogue=known)
         card = find_model(name, wanted, provider, runs=able.runs, catalogue=known)
         feature, arguments = loop_as_interpolation(

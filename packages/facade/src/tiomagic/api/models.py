@@ -57,14 +57,21 @@ class ModelMethods(ABC):
         runs = None if provider is None else self.session.runs(provider)
         return cast("list[AnyModel]", models_for(find_feature(feature), runs=runs, licence=licence))
 
-    def get_default_model(self, provider: ProviderName | None = None) -> AnyModel:
+    def get_default_model(
+        self, provider: ProviderName | None = None, feature: FeatureName | None = None
+    ) -> AnyModel:
         """Return the model that runs when none is named.
 
         Args:
             provider: Whose; None for the configured provider.
+            feature: What is to be made: some providers have another model for pose guidance. None
+                for what the provider's default model does.
         """
+        from tiomagic_domain.catalogue import find_feature
+
         name = provider or self.session.configured_provider()
-        default = self.session.provider(name).capabilities().default_model
+        wanted = None if feature is None else find_feature(feature)
+        default = self.session.provider(name).capabilities().find_default(wanted)
         return cast("AnyModel", default)
 
     def rehearse(

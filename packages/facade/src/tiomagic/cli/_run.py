@@ -91,7 +91,8 @@ def run_feature(
                 output, tm, source, feature, replaced=given, model=model, trust=manner.trust
             )
         _set_provider(tm, recipe)
-        name = model or (str(recipe["model"]) if recipe else tm.get_default_model())
+        usual = tm.get_default_model(feature=cast("FeatureName", feature))
+        name = model or (str(recipe["model"]) if recipe else usual)
         # Of several providers each has a default model of its own.
         wanted = model if model is None and recipe is None and tm.settings.other_providers else name
         arguments = {**read_arguments(feature, name, options, assignments, more), **more}

@@ -120,7 +120,7 @@ class FormChooser:
         feature = feature if feature in features else features[0]
         names = [one.card.name for one in self.models(provider, feature)]
         if model not in names:
-            default = self._default_model(provider)
+            default = self._default_model(provider, Feature(feature))
             model = default if default in names else names[0]
         return FormState(
             provider=provider,
@@ -339,9 +339,9 @@ class FormChooser:
         schema = models.find_schema(choice["feature"], choice["model"])
         return fields_of(schema, choice["values"])
 
-    def _default_model(self, provider: str) -> str | None:
+    def _default_model(self, provider: str, feature: Feature) -> str | None:
         try:
-            return self._session.provider(provider).capabilities().default_model
+            return self._session.provider(provider).capabilities().find_default(feature)
         except ConfigurationError:
             # Not installed: the form can be shown, and a submission reports what is missing.
             return None

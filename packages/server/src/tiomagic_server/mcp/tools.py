@@ -87,7 +87,7 @@ class VideoTools:
             known = models()
             return {
                 "provider": provider,
-                "default": self._tm.get_default_model(),
+                "default": self._tm.get_default_model(feature=feature),
                 "models": [
                     {"name": name, "title": known[name].title, "licence": known[name].licence}
                     for name in names
@@ -222,7 +222,7 @@ class VideoTools:
         """Return the arguments of a call as its model takes them, and its plan."""
         _check_names(arguments)
         if self._options.is_remote:
-            schema = find_schema(feature, model or self._tm.get_default_model())
+            schema = find_schema(feature, model or self._tm.get_default_model(feature=feature))
             find_video = partial(self._context.desk.find_video, caller=caller)
             weights = self._context.options.allow_weights
             arguments, problems = read_inputs(schema, arguments, find_video, allow_weights=weights)

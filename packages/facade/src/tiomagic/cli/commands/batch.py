@@ -159,9 +159,9 @@ def _settings(
     from tiomagic.cli._values import parse_arguments  # noqa: PLC0415  # The same.
     from tiomagic_domain.catalogue import find_feature  # noqa: PLC0415  # The same.
 
-    named = find_feature(feature).value
-    known = find_schema(named, (models or [tm.get_default_model()])[0])
-    return cast("FeatureName", named), parse_arguments(known, sizes, assignments)
+    named = cast("FeatureName", find_feature(feature).value)
+    known = find_schema(named, (models or [tm.get_default_model(feature=named)])[0])
+    return named, parse_arguments(known, sizes, assignments)
 
 
 def _connected(

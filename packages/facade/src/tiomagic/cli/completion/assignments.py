@@ -16,7 +16,7 @@ from tiomagic.cli.completion.bash import PARAMETER_NAME_VARIABLE
 
 if TYPE_CHECKING:
     from tiomagic import TioMagic
-    from tiomagic.types import ProviderName
+    from tiomagic.types import FeatureName, ProviderName
     from tiomagic_domain.schema.parameter import Parameter
     from tiomagic_domain.schema.schema import Schema
 
@@ -77,8 +77,9 @@ def _schema(ctx: typer.Context) -> Schema | None:
         if tm.settings.provider is None:
             tm.configure(provider=cast("ProviderName", recipe.get("provider", DEFAULT_PROVIDER)))
         models = given.get("models") or [given.get("model") or recipe.get("model")]
-        model = models[0] or tm.get_default_model()
-        return find_schema(str(named).replace("-", "_"), str(model))
+        feature = cast("FeatureName", str(named).replace("-", "_"))
+        model = models[0] or tm.get_default_model(feature=feature)
+        return find_schema(feature, str(model))
     except errors.TioMagicError:
         return None  # An error must not print a traceback into the line that is being typed.
     finally:
