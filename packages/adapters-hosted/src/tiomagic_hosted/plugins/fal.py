@@ -7,7 +7,7 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import TYPE_CHECKING, ClassVar
 
-from tiomagic_domain.plugins import Setting
+from tiomagic_domain.plugins import ProviderSettings, Setting
 from tiomagic_domain.plugins.settings import Section, parse_text
 from tiomagic_hosted.plugins.vendor import VendorPlugin
 
@@ -22,18 +22,17 @@ class FalPlugin(VendorPlugin):
     """Runs models at fal."""
 
     name: ClassVar[str] = "fal"
-    variable: ClassVar[str] = "FAL_KEY"
     keys_page: ClassVar[str] = "fal.ai/dashboard/keys"
     settings: ClassVar[Section] = MappingProxyType(
         {"fal_key": Setting("FAL_KEY", parse_text, secret=True)}
     )
 
-    def build_service(self, key: str | None) -> tuple[HostedService, Catalogue]:
+    def build_service(self, settings: ProviderSettings) -> tuple[HostedService, Catalogue]:
         """Return fal and its models."""
         from tiomagic_hosted.catalogue.fal import CATALOGUE
         from tiomagic_hosted.services.fal import FalService
 
-        return FalService(key), CATALOGUE
+        return FalService(self.find_key(settings)), CATALOGUE
 
 
 PLUGIN = FalPlugin()

@@ -6,23 +6,26 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from types import MappingProxyType
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
-from tiomagic_domain.catalogue import ModelCard
-from tiomagic_domain.plugins import ProviderPlugin, ProviderSettings, Setting
+from tiomagic_domain.plugins import ProviderSettings, Setting
 from tiomagic_domain.plugins.checks import check_token
 from tiomagic_domain.plugins.settings import Section, parse_text
-from tiomagic_domain.ports.provider import Provider
 from tiomagic_domain.ports.rehearsal import Check
+from tiomagic_hosted.plugins.vendor import VendorPlugin
+
+if TYPE_CHECKING:
+    from tiomagic_hosted.catalogue import Catalogue
+    from tiomagic_hosted.service import HostedService
 
 __all__ = ["PLUGIN", "GooglePlugin"]
 
-_ENGINE = "google"
 
-
-class GooglePlugin(ProviderPlugin):
+class GooglePlugin(VendorPlugin):
     """Runs models at Google."""
 
+    name: ClassVar[str] = "google"
+    keys_page: ClassVar[str] = "aistudio.google.com/api-keys"
     settings: ClassVar[Section] = MappingProxyType(
         {
             "google_key": Setting("GEMINI_API_KEY", parse_text, secret=True),
@@ -32,46 +35,25 @@ class GooglePlugin(ProviderPlugin):
         }
     )
 
-    # An address of a video is checked like one of a user.
-    shared_settings: ClassVar[frozenset[str]] = frozenset({"allow_private_media"})
-
-    def build(self, settings: ProviderSettings) -> Provider:
-        """Return the provider; see the base."""
-        from tiomagic_hosted.building import build_provider
+    def build_service(self, settings: ProviderSettings) -> tuple[HostedService, Catalogue]:
+        """Return Google, and its models with what each of them needs."""
         from tiomagic_hosted.catalogue.google import build_catalogue
         from tiomagic_hosted.services.google import GoogleService
 
-        key = settings["google_key"] or settings["google_api_key"]
-        project = settings["google_project"]
-        return build_provider(
-            GoogleService(key, project, settings["google_location"]),
-            build_catalogue(has_key=bool(key), has_project=bool(project)),
-            settings,
-            check_key=_need_none,
-        )
+        key, project = self.find_key(settings), settings["google_project"]
+        service = GoogleService(key, project, settings["google_location"])
+        return service, build_catalogue(has_key=bool(key), has_project=bool(project))
 
-    def runs(self, card: ModelCard) -> bool:
-        """Say whether a model is one of Google's."""
-        return card.engine == _ENGINE
+    def check_key(self, settings: ProviderSettings) -> None:
+        """Ask for nothing: what is needed depends on the model, and its catalogue knows."""
 
     def diagnose(self, settings: ProviderSettings) -> Iterator[Check]:
         """Look for a key, and for a project."""
+        yield from super().diagnose(settings)
+        is_set = bool(settings["google_project"])
         yield check_token(
-            "Google key",
-            "GEMINI_API_KEY or GOOGLE_API_KEY",
-            is_set=bool(settings["google_key"] or settings["google_api_key"]),
-            find_stored=lambda: False,
+            "google project", "GOOGLE_CLOUD_PROJECT", is_set=is_set, find_stored=lambda: False
         )
-        yield check_token(
-            "Google Cloud project",
-            "GOOGLE_CLOUD_PROJECT",
-            is_set=bool(settings["google_project"]),
-            find_stored=lambda: False,
-        )
-
-
-def _need_none() -> None:
-    """Ask for nothing: what is needed depends on the model."""
 
 
 PLUGIN = GooglePlugin()

@@ -7,7 +7,7 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import TYPE_CHECKING, ClassVar
 
-from tiomagic_domain.plugins import Setting
+from tiomagic_domain.plugins import ProviderSettings, Setting
 from tiomagic_domain.plugins.settings import Section, parse_text
 from tiomagic_hosted.plugins.vendor import VendorPlugin
 
@@ -22,18 +22,17 @@ class LumaPlugin(VendorPlugin):
     """Runs models at Luma."""
 
     name: ClassVar[str] = "luma"
-    variable: ClassVar[str] = "LUMAAI_API_KEY"
     keys_page: ClassVar[str] = "lumalabs.ai/dream-machine/api/keys"
     settings: ClassVar[Section] = MappingProxyType(
         {"luma_key": Setting("LUMAAI_API_KEY", parse_text, secret=True)}
     )
 
-    def build_service(self, key: str | None) -> tuple[HostedService, Catalogue]:
+    def build_service(self, settings: ProviderSettings) -> tuple[HostedService, Catalogue]:
         """Return Luma and its models."""
         from tiomagic_hosted.catalogue.luma import CATALOGUE
         from tiomagic_hosted.services.luma import LumaService
 
-        return LumaService(key), CATALOGUE
+        return LumaService(self.find_key(settings)), CATALOGUE
 
 
 PLUGIN = LumaPlugin()

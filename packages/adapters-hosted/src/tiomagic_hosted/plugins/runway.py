@@ -7,7 +7,7 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import TYPE_CHECKING, ClassVar
 
-from tiomagic_domain.plugins import Setting
+from tiomagic_domain.plugins import ProviderSettings, Setting
 from tiomagic_domain.plugins.settings import Section, parse_text
 from tiomagic_hosted.plugins.vendor import VendorPlugin
 
@@ -22,18 +22,17 @@ class RunwayPlugin(VendorPlugin):
     """Runs models at Runway."""
 
     name: ClassVar[str] = "runway"
-    variable: ClassVar[str] = "RUNWAYML_API_SECRET"
     keys_page: ClassVar[str] = "dev.runwayml.com"
     settings: ClassVar[Section] = MappingProxyType(
         {"runway_key": Setting("RUNWAYML_API_SECRET", parse_text, secret=True)}
     )
 
-    def build_service(self, key: str | None) -> tuple[HostedService, Catalogue]:
+    def build_service(self, settings: ProviderSettings) -> tuple[HostedService, Catalogue]:
         """Return Runway and its models."""
         from tiomagic_hosted.catalogue.runway import CATALOGUE
         from tiomagic_hosted.services.runway import RunwayService
 
-        return RunwayService(key), CATALOGUE
+        return RunwayService(self.find_key(settings)), CATALOGUE
 
 
 PLUGIN = RunwayPlugin()

@@ -21,37 +21,42 @@ if TYPE_CHECKING:
 
 
 class VendorPlugin(ProviderPlugin):
-    """Runs models at a vendor, with one key, which is the setting ``<name>_key``."""
+    """Runs models at a vendor. Its key is the first of its secret settings that is set."""
 
     # An address of a video is checked like one of a user.
     shared_settings: ClassVar[frozenset[str]] = frozenset({"allow_private_media"})
     name: ClassVar[str]
     """The provider's name, which is the engine of its models."""
-    variable: ClassVar[str]
-    """The environment variable that sets the key."""
     keys_page: ClassVar[str]
     """Where the vendor gives keys."""
 
     @abstractmethod
-    def build_service(self, key: str | None) -> tuple[HostedService, Catalogue]:
+    def build_service(self, settings: ProviderSettings) -> tuple[HostedService, Catalogue]:
         """Return the vendor, and its models."""
 
     def build(self, settings: ProviderSettings) -> Provider:
         """Return the provider; see the base."""
         from tiomagic_hosted.building import build_provider
 
-        key = settings[f"{self.name}_key"]
+        service, catalogue = self.build_service(settings)
+        return build_provider(service, catalogue, settings, lambda: self.check_key(settings))
 
-        def check_key() -> None:
-            if not key:
-                raise AuthenticationError(
-                    f"the provider {self.name!r} needs a key: set {self.variable} "
-                    f"({self.keys_page})",
-                    details={"variable": self.variable},
-                )
+    def find_key(self, settings: ProviderSettings) -> str | None:
+        """Return the key; None when none is set."""
+        keys = (settings[name] for name, setting in self.settings.items() if setting.secret)
+        return next((key for key in keys if key), None)
 
-        service, catalogue = self.build_service(key)
-        return build_provider(service, catalogue, settings, check_key)
+    def check_key(self, settings: ProviderSettings) -> None:
+        """Check what every model of the vendor needs.
+
+        Raises:
+            AuthenticationError: when there is no key.
+        """
+        if not self.find_key(settings):
+            raise AuthenticationError(
+                f"the provider {self.name!r} needs a key: set {self._variables} ({self.keys_page})",
+                details={"variable": self._variables},
+            )
 
     def runs(self, card: ModelCard) -> bool:
         """Say whether a model is one of the vendor's."""
@@ -59,7 +64,12 @@ class VendorPlugin(ProviderPlugin):
 
     def diagnose(self, settings: ProviderSettings) -> Iterator[Check]:
         """Look for a key."""
-        is_set = bool(settings[f"{self.name}_key"])
+        is_set = self.find_key(settings) is not None
         yield check_token(
-            f"{self.name} key", self.variable, is_set=is_set, find_stored=lambda: False
+            f"{self.name} key", self._variables, is_set=is_set, find_stored=lambda: False
         )
+
+    @property
+    def _variables(self) -> str:
+        """The environment variables that set the key, for a person."""
+        return " or ".join(one.variable for one in self.settings.values() if one.secret)
