@@ -103,6 +103,19 @@ def test_a_limit_holds_for_a_call(tm):
     assert (caught.value.code, len(tm.list_jobs())) == ("over_budget", before)
 
 
+def test_a_limit_that_was_set_can_be_lifted(tm):
+    """For one call and for all: None is what is left out, so there is a word for no limit."""
+    tm.configure(provider="modal", max_cost=0, daily_budget=0)
+    call = {"model": "wan2.1-t2v-14b", "prompt": "a fox"}
+    with pytest.raises(ConfigurationError, match=r"max_cost is 0\.00 USD"):
+        tm.text_to_video(**call)
+    with pytest.raises(ConfigurationError, match="daily_budget"):
+        tm.text_to_video(**call, max_cost="none")
+    tm.configure(max_cost="none", daily_budget=" None ")
+    assert (tm.settings.max_cost, tm.settings.daily_budget) == ("none", "none")
+    assert tm.text_to_video(**call, progress=False).job_id
+
+
 def test_several_providers_are_configured(tm, monkeypatch):
     """By a list or with commas; the first is the default, and each must exist."""
     for given in (["modal", "local"], "modal, local"):

@@ -151,3 +151,10 @@ def _request_of(seconds: int):
         optional_args={"num_frames": seconds * H3_MAX.fps},
     )
     return Request(job=job, card=H3_MAX)
+
+
+def test_an_amount_has_no_dust_of_its_arithmetic(request_for):
+    """A program that reads the plan gets 0.3, not 0.30000000000000004."""
+    rate = Rate(amount=0.05, unit=Unit.SECOND)
+    request = request_for(Feature.TEXT_TO_VIDEO, H3_MAX, prompt="a fox", seconds=6)
+    assert price_list(rate).quote(request, today=TODAY).amount == 0.3

@@ -1,13 +1,16 @@
 """What a user does: a key, three lines, a video; and what the records say afterwards."""
 
 import json
+from functools import partial
 
 import pytest
-from tests.hosted.vendors import BY_KEY, LUMA
+from tests.hosted.vendors import BY_KEY, FAL, LUMA, OMNI, OPENROUTER, RUNWAY
 
 from tiomagic import TioMagic
-from tiomagic_domain.errors import ValidationError
+from tiomagic_domain.errors import AuthenticationError, UnknownModelError, ValidationError
 from tiomagic_domain.jobs.job import JobStatus
+from tiomagic_domain.ports.rehearsal import CheckOutcome
+from tiomagic_hosted.plugins.fal import PLUGIN
 
 
 @pytest.fixture(params=BY_KEY, ids=str)
@@ -47,15 +50,91 @@ def test_without_a_key_nothing_is_sent(vendor, site, tmp_path, monkeypatch):
     assert site.seen == {}
 
 
-@pytest.mark.parametrize("vendor", [LUMA], ids=str)
-def test_a_private_picture_is_not_put_on_the_web(vendor, site, tmp_path):
-    """The error names the argument and what works; no job is stored."""
+def write_picture(tmp_path, size=(64, 64)):
+    """Write a picture that cannot be made small: noise, of 3 bytes a pixel."""
     import numpy as np
     from PIL import Image
 
-    Image.fromarray(np.zeros((64, 64, 3), np.uint8)).save(tmp_path / "mine.png")
+    noise = np.random.default_rng(20).integers(0, 255, (*size, 3), np.uint8)
+    Image.fromarray(noise).save(tmp_path / "mine.png", compress_level=0)
+    return tmp_path / "mine.png"
+
+
+@pytest.mark.parametrize("key", ["“sk-quoted”", "two keys"])
+def test_a_key_that_cannot_be_sent_is_refused_before_a_job_is_stored(vendor, site, tmp_path, key):
+    """The clients find out while they send, where it would look like a lost answer."""
+    tm = start(vendor, tmp_path, key)
+    with pytest.raises(AuthenticationError, match=vendor.key_variable) as caught:
+        tm.text_to_video(prompt="a fox", **vendor.arguments)
+    assert key not in json.dumps(caught.value.to_dict(), ensure_ascii=False)
+    assert site.seen == {}
+    assert tm.list_jobs() == []
+
+
+def test_a_diagnosis_finds_a_key_that_cannot_be_sent():
+    """``tiomagic doctor`` says so, without the key."""
+    (check,) = PLUGIN.diagnose({"fal_key": "“sk-quoted”"})
+    assert check.outcome is CheckOutcome.PROBLEM
+    assert "FAL_KEY" in check.message
+    assert "quoted”" not in check.message
+
+
+@pytest.mark.parametrize("vendor", [OPENROUTER, OMNI], ids=str)
+def test_a_picture_too_large_for_the_vendor_is_found_in_the_plan(vendor, site, tmp_path):
+    """It names the argument and the limit; no job is stored, nothing is sent."""
+    tm, picture = start(vendor, tmp_path, site.key), write_picture(tmp_path, (2400, 2400))
+    for call in (partial(tm.plan, "image_to_video"), tm.image_to_video):
+        with pytest.raises(ValidationError, match="image: must have at most 15 MiB, not 17"):
+            call(prompt="a fox", image=picture)
+    assert site.seen == {}
+    assert tm.list_jobs() == []
+
+
+@pytest.mark.parametrize("vendor", [FAL], ids=str)
+def test_the_next_provider_gets_a_file_that_the_first_cannot_read(site, tmp_path):
+    """Luma reads addresses alone; its error names fal, and fal is the next of the list."""
+    settings = {"fal_key": site.key, "luma_key": "another"}
+    tm = TioMagic(working_dir=tmp_path, provider=["luma", "fal"], **settings)
+    plan = tm.plan("image_to_video", prompt="a fox", image=write_picture(tmp_path))
+    assert plan["provider"] == "fal"
+    (passed,) = plan["passed_over"]
+    assert (passed["provider"], passed["code"]) == ("luma", "file_not_taken")
+
+
+@pytest.mark.parametrize(
+    ("vendor", "model"), [(FAL, "fal-wan-motion"), (RUNWAY, "runway-act-two")], ids=str
+)
+def test_pose_guidance_needs_no_name_of_a_model(vendor, model, site, tmp_path, video):
+    """A provider's usual model cannot do it, and another one of the same provider can."""
+    (tmp_path / "dance.mp4").write_bytes(video)
+    tm = start(vendor, tmp_path, site.key)
+    named = {"image": write_picture(tmp_path), "guiding_video": tmp_path / "dance.mp4"}
+    assert tm.plan("pose_guidance", prompt="a dance", **named)["model"] == model
+    assert tm.get_default_model(feature="pose_guidance") == model
+    assert tm.get_default_model() == vendor.catalogue.default_model
+
+
+@pytest.mark.parametrize("vendor", [LUMA], ids=str)
+def test_who_can_do_what_a_provider_cannot_is_named(vendor, site, tmp_path):
+    tm = start(vendor, tmp_path, site.key)
+    with pytest.raises(UnknownModelError, match=r"'fal', 'local', 'runway'"):
+        tm.plan("pose_guidance", prompt="a dance", image=write_picture(tmp_path))
+
+
+@pytest.mark.parametrize("vendor", [FAL], ids=str)
+def test_a_video_made_again_at_a_vendor_has_no_versions_to_differ_in(vendor, site, tmp_path):
+    tm = start(vendor, tmp_path, site.key)
+    again = tm.rerun(tm.text_to_video(prompt="a fox").result())
+    again.result()
+    assert again.differences == []
+
+
+@pytest.mark.parametrize("vendor", [LUMA], ids=str)
+def test_a_private_picture_is_not_put_on_the_web(vendor, site, tmp_path):
+    """The error names the argument and what works; no job is stored."""
+    picture = write_picture(tmp_path)
     tm = start(vendor, tmp_path, site.key)
     with pytest.raises(ValidationError, match=r"image: must be an https address.*'fal'"):
-        tm.image_to_video(prompt="a fox", image=tmp_path / "mine.png")
+        tm.image_to_video(prompt="a fox", image=picture)
     assert site.seen == {}
     assert tm.list_jobs() == []

@@ -43,8 +43,6 @@ class Vendor:
     card: ModelCard
     """A model of text to video and image to video."""
     key_variable: str
-    no_credit: str = "ConfigurationError"
-    """The error for an account without credit."""
     stops_runs: bool = True
     """False where no request stops a run."""
     finds_lost: bool = False
@@ -67,7 +65,6 @@ FAL = Vendor(
     catalogue=fal.CATALOGUE,
     card=fal.H3_MAX,
     key_variable="FAL_KEY",
-    no_credit="AuthenticationError",
     moderation_code="content_policy_violation",
 )
 OPENROUTER = Vendor(
@@ -87,7 +84,6 @@ RUNWAY = Vendor(
     catalogue=runway.CATALOGUE,
     card=runway.GEN_4_5,
     key_variable="RUNWAYML_API_SECRET",
-    no_credit="ValidationError",
     moderation_code="SAFETY.OUTPUT",
 )
 LUMA = Vendor(
@@ -97,7 +93,6 @@ LUMA = Vendor(
     catalogue=luma.CATALOGUE,
     card=luma.RAY_2,
     key_variable="LUMAAI_API_KEY",
-    no_credit="ValidationError",
     stops_runs=False,
     finds_lost=True,
     picture="https://example.com/first.png",
@@ -110,7 +105,6 @@ OMNI = Vendor(
     catalogue=google.build_catalogue(has_key=True, has_project=True),
     card=google.CARDS[0],
     key_variable="GEMINI_API_KEY",
-    no_credit="AuthenticationError",
     stops_runs=False,
     moderation_code="safety",
 )
@@ -122,7 +116,6 @@ VEO = Vendor(
     catalogue=OMNI.catalogue,
     card=google.CARDS[1],
     key_variable="GEMINI_API_KEY",
-    no_credit="AuthenticationError",
     stops_runs=False,
     moderation_code="rai_media_filtered",
 )

@@ -6,7 +6,9 @@ after a request was sent may have started a run, and is never answered with a se
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
+from typing import Final
 
 from tiomagic_domain.codes import ErrorCode
 from tiomagic_domain.errors import (
@@ -18,6 +20,13 @@ from tiomagic_domain.errors import (
     TioMagicError,
     ValidationError,
 )
+
+_NO_CREDIT: Final = re.compile(
+    r"\b(insufficient|exhausted|enough|no|out of)\s+(\w+\s+){0,2}(credits?|balance|funds)\b"
+    r"|\b(credits?|balance|funds)\s+(\w+\s+){0,2}(exhausted|insufficient|too low)\b",
+    re.IGNORECASE,
+)
+"""Words of a refusal for want of credit. Only OpenRouter has a status of its own for it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,11 +55,13 @@ def translate_refusal(answer: Answer, *, title: str, doing: str, key: str) -> Ti
     """
     said = f"{title} could not {doing}: {answer.text} (HTTP {answer.status})"
     details = {"status": answer.status, "vendor_code": answer.code}
+    is_unpaid = answer.status == 402 or _NO_CREDIT.search(answer.text) is not None
+    if is_unpaid and answer.status in {400, 402, 403} and not answer.is_moderation:
+        # Another provider may run it, and the key is right.
+        return ConfigurationError(f"{said}. Your account at {title} needs credit", details=details)
     match answer.status:
         case 401 | 403 if not answer.is_moderation:
             return AuthenticationError(f"{said}. Check the key in {key}", details=details)
-        case 402:
-            return ConfigurationError(f"{said}. The account needs credit", details=details)
         case 404:
             return ResourceNotFoundError(said, details=details)
         case 429:

@@ -22,6 +22,7 @@ from tiomagic_domain.errors import (
     ValidationError,
 )
 from tiomagic_domain.jobs.job import Job, JobStatus
+from tiomagic_domain.media import Media
 from tiomagic_domain.money.cost import Cost
 from tiomagic_domain.money.estimate import Estimate, read_estimate
 from tiomagic_domain.ports.known_runs import KnownRuns
@@ -42,6 +43,7 @@ from tiomagic_hosted.service import HostedService, RunState
 SEARCHED_FOR: Final = timedelta(minutes=15)
 """How long a run without a known id is searched for. A vendor lists a run as soon as it has
 accepted it; a quarter of an hour outlasts its caches and the retries of a proxy between."""
+_MIB: Final = 2**20
 CANCEL_SENT: Final = "cancel_sent"
 """Fact of a job: the vendor has taken the request to end its run."""
 
@@ -125,24 +127,38 @@ class HostedProvider(ProviderBase):
         self._check_inputs(request)
 
     def _check_inputs(self, request: Request) -> None:
-        title = self._service.title
-        message = (
-            f"must be an https address: {title} reads pictures only from addresses, and has no "
-            "store for yours; on another's host anybody could see it. Give the address of a "
-            "picture that is in the web already, or use a provider that takes files, such as 'fal'"
-        )
         wrong = [
             Problem(field=name, message=message, given=media.name or media.kind.value)
             for name, media in request.media.items()
-            if not self._service.can_upload and name not in request.addresses
+            if (message := self._find_flaw(media, is_address=name in request.addresses))
         ]
         if wrong:
-            raise ValidationError.of(wrong, subject=f"{request.card.name} at {title}")
+            subject = f"{request.card.name} at {self._service.title}"
+            raise ValidationError.of(wrong, subject=subject, code=ErrorCode.FILE_NOT_TAKEN)
+
+    def _find_flaw(self, media: Media, *, is_address: bool) -> str | None:
+        """Return why the vendor cannot read an input, and what works; None if it can."""
+        title, largest = self._service.title, self._service.largest_file_bytes
+        if not self._service.can_upload and not is_address:
+            return (
+                f"must be an https address: {title} reads pictures only from addresses, and has no "
+                "store for yours; on another's host anybody could see it. Give the address of a "
+                "picture that is in the web already, or use a provider that takes files, such as "
+                "'fal'"
+            )
+        size = 0 if largest is None else media.path.stat().st_size
+        if largest is None or size <= largest:
+            return None
+        return (
+            f"must have at most {largest // _MIB} MiB, not {-(-size // _MIB)}: {title} takes no "
+            "larger ones. Save it smaller, or as JPEG, or use a provider with a store for files, "
+            "such as 'fal'"
+        )
 
     def _upload(self, request: Request) -> Request:
+        self._check_inputs(request)  # A stored job has no addresses.
         if self._service.can_upload:
             return request.with_uploads(self._service.upload)
-        self._check_inputs(request)  # A stored job has no addresses.
         return replace(request, urls=request.addresses)
 
     def ask_ahead(self, request: Request) -> None:
@@ -265,10 +281,10 @@ class HostedProvider(ProviderBase):
             # means that the finished video is to be deleted.
             self._service.cancel(run_id, job)
             said = replace(said, facts={**said.facts, CANCEL_SENT: True})
-        status = JobStatus.CANCELING if is_unwanted else state.status
         return replace(
             said,
-            status=status,
+            status=JobStatus.CANCELING if is_unwanted else state.status,
+            message=self._say_stop() if is_unwanted else state.message,
             progress=_describe_progress(state),
             retry_after=self._service.poll_interval_s,
         )
@@ -315,16 +331,13 @@ class HostedProvider(ProviderBase):
             return (
                 report if report.status.is_terminal else replace(report, status=JobStatus.CANCELING)
             )
-        report = self.poll(replace(job, status=JobStatus.CANCELING))  # Which asks for the end.
-        if report.status.is_terminal:
-            return report
+        return self.poll(replace(job, status=JobStatus.CANCELING))  # Which asks for the end.
+
+    def _say_stop(self) -> str:
         title = self._service.title
-        message = (
-            f"{title} is asked to stop the run"
-            if self._service.can_cancel
-            else f"{title} cannot stop a run: it is made and billed, and its video is kept"
-        )
-        return replace(report, message=message)
+        if self._service.can_cancel:
+            return f"{title} is asked to stop the run"
+        return f"{title} cannot stop a run: it is made and billed, and its video is kept"
 
 
 def _describe_progress(state: RunState) -> Progress:

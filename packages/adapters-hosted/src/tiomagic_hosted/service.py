@@ -85,6 +85,11 @@ class HostedService(Protocol):
         """False when it reads pictures only from addresses, and has no store for files of ours."""
         ...
 
+    @property
+    def largest_file_bytes(self) -> int | None:
+        """The most bytes of a file that it takes; None where no limit is known."""
+        ...
+
     def upload(self, media: Media) -> str:
         """Put a picture or a video where the vendor reads it, and return its address.
 

@@ -27,6 +27,7 @@ class ErrorCode(StrEnum):
     # The classes of errors.
     ERROR = "error", "an error of no other kind"
     INVALID_INPUT = "invalid_input", "an argument is not legal"
+    FILE_NOT_TAKEN = "file_not_taken", "the provider cannot read this file; another one may"
     UNKNOWN_MODEL = "unknown_model", "no model has this name, or it lacks the feature"
     UNKNOWN_PROVIDER = "unknown_provider", "no provider has this name"
     NOT_FOUND = "not_found", "no such job, file, log or run"

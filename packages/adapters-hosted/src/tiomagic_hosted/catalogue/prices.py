@@ -82,8 +82,8 @@ class PriceList:
         if units is None:
             return self._unpriced(f"{said}; the length is that of the input ({dated})")
         one = 1.0 if self.credit is None else self.credit
-        amount = rate.amount * units * one
-        most = None if rate.up_to is None else rate.up_to * units * one
+        amount = _without_dust(rate.amount * units * one)
+        most = None if rate.up_to is None else _without_dust(rate.up_to * units * one)
         times = "" if rate.unit is Unit.RUN else f"{units:g} s at "
         return Estimate(
             amount=amount,
@@ -133,3 +133,8 @@ def _arguments(request: Request) -> dict[str, Any]:
 
 def _fits(rate: Rate, known: Mapping[str, Any]) -> bool:
     return all(known.get(name) == value for name, value in rate.when.items())
+
+
+def _without_dust(amount: float) -> float:
+    """Return an amount without the rounding of its product: 6 s at 0.05 are 0.3."""
+    return float(f"{amount:.12g}")

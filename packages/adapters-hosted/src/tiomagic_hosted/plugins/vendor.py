@@ -13,7 +13,7 @@ from tiomagic_domain.errors import AuthenticationError
 from tiomagic_domain.plugins import ProviderPlugin, ProviderSettings
 from tiomagic_domain.plugins.checks import check_token
 from tiomagic_domain.ports.provider import Provider
-from tiomagic_domain.ports.rehearsal import Check
+from tiomagic_domain.ports.rehearsal import Check, CheckOutcome
 
 if TYPE_CHECKING:
     from tiomagic_hosted.catalogue import Catalogue
@@ -39,7 +39,12 @@ class VendorPlugin(ProviderPlugin):
         from tiomagic_hosted.building import build_provider
 
         service, catalogue = self.build_service(settings)
-        return build_provider(service, catalogue, settings, lambda: self.check_key(settings))
+
+        def check_key() -> None:
+            self.check_key(settings)
+            self._check_letters(settings)
+
+        return build_provider(service, catalogue, settings, check_key)
 
     def find_key(self, settings: ProviderSettings) -> str | None:
         """Return the key; None when none is set."""
@@ -52,9 +57,22 @@ class VendorPlugin(ProviderPlugin):
         Raises:
             AuthenticationError: when there is no key.
         """
-        if not self.find_key(settings):
+        if self.find_key(settings) is None:
             raise AuthenticationError(
                 f"the provider {self.name!r} needs a key: set {self._variables} ({self.keys_page})",
+                details={"variable": self._variables},
+            )
+
+    def _check_letters(self, settings: ProviderSettings) -> None:
+        """Refuse a key that cannot be sent.
+
+        Some clients only meet it after the job is stored, where it looks like a lost answer.
+        """
+        if not _is_sendable(self.find_key(settings)):
+            raise AuthenticationError(
+                f"the key in {self._variables} is not as {self.name!r} gives it: a key has only "
+                "plain letters, digits and signs, and no blanks. Copy it again, without quotes "
+                f"({self.keys_page})",
                 details={"variable": self._variables},
             )
 
@@ -64,12 +82,20 @@ class VendorPlugin(ProviderPlugin):
 
     def diagnose(self, settings: ProviderSettings) -> Iterator[Check]:
         """Look for a key."""
-        is_set = self.find_key(settings) is not None
-        yield check_token(
-            f"{self.name} key", self._variables, is_set=is_set, find_stored=lambda: False
-        )
+        is_set, part = self.find_key(settings) is not None, f"{self.name} key"
+        try:
+            self._check_letters(settings)
+        except AuthenticationError as error:
+            yield Check(part=part, outcome=CheckOutcome.PROBLEM, message=error.message)
+            return
+        yield check_token(part, self._variables, is_set=is_set, find_stored=lambda: False)
 
     @property
     def _variables(self) -> str:
         """The environment variables that set the key, for a person."""
         return " or ".join(one.variable for one in self.settings.values() if one.secret)
+
+
+def _is_sendable(key: str | None) -> bool:
+    """Say whether a key can be in a header of HTTP: visible letters of ASCII, without blanks."""
+    return key is None or all("!" <= letter <= "~" for letter in key)

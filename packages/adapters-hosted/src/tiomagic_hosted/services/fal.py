@@ -52,6 +52,7 @@ class FalService:
     keeps_videos = timedelta(days=7)
     can_cancel = True
     can_upload = True
+    largest_file_bytes = None
 
     def __init__(self, key: str | None) -> None:
         self._key = key

@@ -64,6 +64,7 @@ class GoogleService:
     keeps_videos = timedelta(days=2)
     can_cancel = False
     can_upload = True
+    largest_file_bytes = LARGEST_PICTURE_BYTES
 
     def __init__(
         self,
@@ -96,12 +97,8 @@ class GoogleService:
             )
 
     def upload(self, media: Media) -> str:
-        """Return a picture as a data URL: it travels inside the request.
-
-        Raises:
-            ValidationError: when it is too large for that.
-        """
-        return write_data_url(media, LARGEST_PICTURE_BYTES, self.title)
+        """Return a picture as a data URL: it travels inside the request."""
+        return write_data_url(media)
 
     def create(self, order: Order, job: Job) -> str:
         """Ask for a run once; see the protocol."""

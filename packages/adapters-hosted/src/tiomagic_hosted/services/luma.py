@@ -53,6 +53,7 @@ class LumaService:
     keeps_videos = timedelta(days=14)
     can_cancel = False
     can_upload = False
+    largest_file_bytes = None
 
     def __init__(
         self, key: str | None, *, now: Callable[[], datetime] = lambda: datetime.now(tz=UTC)

@@ -50,6 +50,7 @@ class OpenRouterService:
     keeps_videos = timedelta(days=1)
     can_cancel = False
     can_upload = True
+    largest_file_bytes = LARGEST_PICTURE_BYTES
 
     def __init__(self, key: str | None, server_url: str | None = None) -> None:
         self._key = key
@@ -60,12 +61,8 @@ class OpenRouterService:
         return _build_client(self._key, self._server_url).video_generation
 
     def upload(self, media: Media) -> str:
-        """Return a picture as a data URL: OpenRouter has no store for them.
-
-        Raises:
-            ValidationError: when it is too large for that.
-        """
-        return write_data_url(media, LARGEST_PICTURE_BYTES, self.title)
+        """Return a picture as a data URL: OpenRouter has no store for them."""
+        return write_data_url(media)
 
     def create(self, order: Order, job: Job) -> str:
         """Ask for a run once; see the protocol."""

@@ -46,6 +46,7 @@ class RunwayService:
     keeps_videos = timedelta(days=14)
     can_cancel = True
     can_upload = True
+    largest_file_bytes = None
 
     def __init__(self, key: str | None) -> None:
         self._key = key

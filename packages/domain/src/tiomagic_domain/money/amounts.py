@@ -16,6 +16,8 @@ MICROS: Final = 1_000_000
 LARGEST_AMOUNT: Final = 1_000_000_000
 """The largest amount that is taken; what is larger is a slip."""
 AMOUNT_FORM: Final = "an amount of 0 or more such as 2.50, in USD, or with its currency: 2.50 EUR"
+NO_LIMIT: Final = "none"
+"""The word for no limit, where a limit is set elsewhere: in ``.env``, or by a call before."""
 
 _AMOUNT: Final = re.compile(r"([0-9]{1,12}(?:\.[0-9]{1,40})?) *([A-Za-z]{3})?")
 
@@ -63,6 +65,20 @@ class Money:
             raise ValueError(f"must be {AMOUNT_FORM}; {LARGEST_AMOUNT} at the most")
         micros = (amount * MICROS).to_integral_value(ROUND_HALF_EVEN)
         return cls(micros=int(micros), currency=(found[2] or DEFAULT_CURRENCY).upper())
+
+    @classmethod
+    def parse_limit(cls, value: object) -> Self | None:
+        """Return a limit that a person means; None for the word `NO_LIMIT`.
+
+        Raises:
+            ValueError: when it is neither that word nor an amount; see `parse`.
+        """
+        if isinstance(value, str) and value.strip().lower() == NO_LIMIT:
+            return None
+        try:
+            return cls.parse(value)
+        except ValueError as error:
+            raise ValueError(f"{error}; or {NO_LIMIT!r} for no limit") from error
 
     @property
     def amount(self) -> float:

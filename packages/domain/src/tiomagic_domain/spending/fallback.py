@@ -9,8 +9,9 @@
     no key, or one that is refused                terms that are not accepted
     a package that is not installed               a submission whose answer was lost: it may run,
     the model is not offered there                and is looked up, never sent again
-    over ``max_cost`` or a budget                 anything that failed after the submission was
-    the service is down, before it has            accepted
+    it cannot read a file of the call             anything that failed after the submission was
+    over ``max_cost`` or a budget                 accepted
+    the service is down, before it has
     accepted anything
 """
 
@@ -104,6 +105,8 @@ def may_pass_over(error: TioMagicError) -> bool:
         return False
     if isinstance(error, GenerationError):
         return error.code in _DEVICE
+    if error.code == ErrorCode.FILE_NOT_TAKEN:
+        return True
     return isinstance(error, _PASSING) or (isinstance(error, APIError) and error.retryable)
 
 

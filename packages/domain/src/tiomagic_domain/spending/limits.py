@@ -68,14 +68,14 @@ FindCheaper = Callable[[Request, Money], Sequence[CheaperCall]]
 """Returns what would fit into an amount in place of a request."""
 
 
-def read_max_cost(given: object) -> Money:
-    """Return the limit of a call.
+def read_max_cost(given: object) -> Money | None:
+    """Return the limit of a call; None for the word of no limit.
 
     Raises:
         ValidationError: when it is no amount.
     """
     try:
-        return Money.parse(given)
+        return Money.parse_limit(given)
     except ValueError as error:
         problem = Problem(field=MAX_COST, message=str(error), given=shorten_repr(given))
         raise ValidationError.of([problem], subject="the call") from error

@@ -33,14 +33,13 @@ def describe_plan(
         words: Of the surface that shows it.
         forced: True when the call would run also what cannot work.
     """
-    size = f"{planned['width']} x {planned['height']} pixels"
     length = _describe_length(planned) if planned["seconds"] else None
     found = planned["preflight"]
     lines: list[tuple[str, str | None]] = [
         ("what", f"{planned['feature']} with {planned['model']}"),
         ("where", f"{planned['provider']}, {_describe_device(planned)}"),
         *(("not on", f"{one['provider']}: {one['reason']}") for one in planned["passed_over"]),
-        ("size", size if planned["width"] else None),
+        ("size", _describe_size(planned)),
         ("length", length),
         *(("note", say_note(note, words)) for note in planned.get("notes", ())),
         ("weights", describe_weights(found["weights"])),
@@ -56,7 +55,7 @@ def describe_plan(
             if check["outcome"] == "warning"
         ),
         ("warning", _describe_unknown_words(planned, words)),
-        ("verdict", _describe_verdict(found, forced=forced)),
+        ("verdict", _describe_verdict(planned, forced=forced)),
     ]
     return "\n".join(f"{label:{LABEL_CHARACTERS}} {text}" for label, text in lines if text)
 
@@ -121,10 +120,23 @@ def _describe_device(planned: Mapping[str, Any]) -> str:
     return f"{name}{title}" if memory is None else f"{name}{title} with {memory:g} GiB"
 
 
+def _is_hosted(planned: Mapping[str, Any]) -> bool:
+    """Say whether a vendor runs it, with weights of its own."""
+    return not planned["weights_gib"]
+
+
+def _describe_size(planned: Mapping[str, Any]) -> str | None:
+    """Return the size in pixels; of a hosted model what is chosen in its place."""
+    if planned["width"]:
+        return f"{planned['width']} x {planned['height']} pixels"
+    chosen = (planned["arguments"].get(name) for name in ("resolution", "aspect"))
+    return ", ".join(str(one) for one in chosen if one) or None
+
+
 def _describe_memory(planned: Mapping[str, Any]) -> str:
     found, least = planned["preflight"], planned["gpu_memory_gib"]
     weights = f"{planned['weights_gib']:g} GiB of weights"
-    if not planned["weights_gib"]:
+    if _is_hosted(planned):
         return "none of yours: the vendor runs it"
     if not least:
         return f"{weights}, no GPU needed"
@@ -200,8 +212,11 @@ def _describe_token(token: Mapping[str, Any]) -> str | None:
     return f"of {token['service']}: {'present' if token['is_there'] else 'not there'}"
 
 
-def _describe_verdict(found: Mapping[str, Any], *, forced: bool) -> str:
+def _describe_verdict(planned: Mapping[str, Any], *, forced: bool) -> str:
     """Return whether it works, or why not and what would."""
+    found = planned["preflight"]
+    if found["can_run"] and _is_hosted(planned):
+        return "it can run"
     if found["can_run"]:
         return {
             "fits": "it fits",

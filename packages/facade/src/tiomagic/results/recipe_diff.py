@@ -39,6 +39,11 @@ def diff_recipes(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[Di
         after: Another.
     """
     first, second = dict(_run(before)), dict(_run(after))
+    # A hosted job has no versions of its own: then there is nothing to compare them with.
+    for one, other in ((first, second), (second, first)):
+        if not any(name.startswith("versions.") for name in one):
+            for name in [name for name in other if name.startswith("versions.")]:
+                del other[name]
     return [
         Difference(name=name, before=first.get(name), after=second.get(name))
         for name in sorted(first.keys() | second.keys())

@@ -55,16 +55,19 @@ def read_cost_limits(settings: Settings) -> CostLimits:
     from tiomagic_domain.money.budgets import Budget, BudgetPeriod
     from tiomagic_domain.spending.limits import CostLimits
 
+    def read(given: str | None) -> Money | None:
+        return None if given is None else Money.parse_limit(given)
+
     limits = {
         BudgetPeriod.DAY: settings.daily_budget,
         BudgetPeriod.MONTH: settings.monthly_budget,
     }
     return CostLimits(
-        max_cost=None if settings.max_cost is None else Money.parse(settings.max_cost),
+        max_cost=read(settings.max_cost),
         budgets=tuple(
-            Budget(period=period, limit=Money.parse(limit))
-            for period, limit in limits.items()
-            if limit is not None
+            Budget(period=period, limit=limit)
+            for period, given in limits.items()
+            if (limit := read(given)) is not None
         ),
     )
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
-from tiomagic_domain.money.amounts import Money
+from tiomagic_domain.money.amounts import NO_LIMIT, Money
 from tiomagic_domain.plugins.settings import (
     InvalidSettingError,
     Setting,
@@ -42,10 +42,11 @@ def _names_of_providers(value: object) -> tuple[str, ...]:
     return names
 
 
-def _amount(value: object) -> str:
-    """Take an amount of money, as a number or as text with a currency."""
+def _limit(value: object) -> str:
+    """Take an amount of money, as a number or as text with a currency, or the word for none."""
     try:
-        return str(Money.parse(value))
+        limit = Money.parse_limit(value)
+        return NO_LIMIT if limit is None else str(limit)
     except ValueError as error:
         raise InvalidSettingError(str(error)) from error
 
@@ -95,9 +96,9 @@ def _level(value: object) -> str:
 OPTIONS: Final[Mapping[str, Setting]] = MappingProxyType(
     {
         "provider": Setting("TIOMAGIC_PROVIDER", _names_of_providers),
-        "max_cost": Setting("TIOMAGIC_MAX_COST", _amount),
-        "daily_budget": Setting("TIOMAGIC_DAILY_BUDGET", _amount),
-        "monthly_budget": Setting("TIOMAGIC_MONTHLY_BUDGET", _amount),
+        "max_cost": Setting("TIOMAGIC_MAX_COST", _limit),
+        "daily_budget": Setting("TIOMAGIC_DAILY_BUDGET", _limit),
+        "monthly_budget": Setting("TIOMAGIC_MONTHLY_BUDGET", _limit),
         "api_key": Setting("TIOMAGIC_API_KEY", parse_text, secret=True),
         "database_url": Setting("TIOMAGIC_DATABASE_URL", parse_text, secret=True),
         "output_dir": Setting("TIOMAGIC_OUTPUT_DIR", parse_path),

@@ -159,7 +159,7 @@ def _settings(
     from tiomagic.cli._values import parse_arguments  # noqa: PLC0415  # The same.
     from tiomagic_domain.catalogue import find_feature  # noqa: PLC0415  # The same.
 
-    named = cast("FeatureName", find_feature(feature).value)
+    named: FeatureName = find_feature(feature).value
     known = find_schema(named, (models or [tm.get_default_model(feature=named)])[0])
     return named, parse_arguments(known, sizes, assignments)
 

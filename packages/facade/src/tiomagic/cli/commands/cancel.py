@@ -26,5 +26,9 @@ def cancel(
         job = connect(output).get_job(job_id)
         was_over = job.is_over
         output.data(job.cancel(lost=lost).to_dict(), job.status)
+        message = (job.generation or {}).get("message")
+        if job.status == "canceling" and message:
+            # A vendor that cannot stop a run bills it: the word alone would promise too much.
+            output.say(str(message))
         if was_over:
             output.say(f"job {job_id} was over already; nothing has changed")

@@ -82,6 +82,7 @@ def describe_job(job: JobHandle) -> str:
         "updated": describe_time(job.last_updated),
         "progress": None if job.result_video else job.progress,
         "message": reword(str(generation.get("message") or ""), command_words()),
+        "not on": "; ".join(f"{one['provider']}: {one['reason']}" for one in job.passed_over),
         "error": reword(job.error or "", command_words()),
         "cost": explain_job_cost(job.facts),
         "seam": describe_seam(find_seam(job.facts)),
