@@ -7,6 +7,9 @@ import pytest
 from tests.hosted.vendors import BY_KEY, FAL, LUMA, OMNI, OPENROUTER, RUNWAY
 
 from tiomagic import TioMagic
+from tiomagic.cli.commands.cancel import cancel
+from tiomagic.cli.commands.status import describe_job
+from tiomagic.display.plans import describe_plan
 from tiomagic_domain.errors import AuthenticationError, UnknownModelError, ValidationError
 from tiomagic_domain.jobs.job import JobStatus
 from tiomagic_domain.ports.rehearsal import CheckOutcome
@@ -138,3 +141,32 @@ def test_a_private_picture_is_not_put_on_the_web(vendor, site, tmp_path):
         tm.image_to_video(prompt="a fox", image=picture)
     assert site.seen == {}
     assert tm.list_jobs() == []
+
+
+@pytest.mark.parametrize("vendor", [FAL], ids=str)
+def test_a_plan_says_what_is_chosen_in_place_of_a_size(vendor, site, tmp_path):
+    """And no word about memory that a hosted model does not need."""
+    text = describe_plan(start(vendor, tmp_path, site.key).plan("text_to_video", prompt="a fox"))
+    assert "\nsize      768p, 16:9\n" in text
+    assert text.endswith("verdict   it can run")
+
+
+@pytest.mark.parametrize("vendor", [FAL], ids=str)
+def test_the_state_of_a_job_says_who_was_passed_over(site, tmp_path):
+    """Luma's price is not known, so it is above any limit."""
+    settings = {"fal_key": site.key, "luma_key": "another", "max_cost": 1}
+    tm = TioMagic(working_dir=tmp_path, provider=["luma", "fal"], **settings)
+    shown = describe_job(tm.text_to_video(prompt="a fox"))
+    assert "not on    luma: " in shown
+
+
+@pytest.mark.parametrize("vendor", [OPENROUTER], ids=str)
+def test_canceling_says_that_the_vendor_goes_on(vendor, site, tmp_path, monkeypatch, capsys):
+    """The word ``canceling`` alone would promise that nothing is billed."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv(vendor.key_variable, site.key)
+    job = start(vendor, tmp_path, site.key).text_to_video(prompt="a long run")
+    cancel(job.job_id)
+    said = capsys.readouterr()
+    assert said.out == "canceling\n"
+    assert "OpenRouter cannot stop a run: it is made and billed" in said.err
