@@ -48,7 +48,8 @@ def test_an_agent_plans_makes_and_finds_a_video(studio: FakeStudio, mode: str) -
     assert job["status"] == "queued"
     studio.provider.finish(job["job_id"])
     seen = agent.get("check_video", job_id=job["job_id"], wait_s=50)
-    assert seen["video_url"] == f"{studio.url}/v1/videos/{job['job_id']}/content"
+    content = studio.http().get(seen["video_url"]).content  # An agent does not know its key.
+    assert content == f"a video of {job['job_id']}".encode()
     found = agent.get("search_videos", text="fox")["jobs"]
     assert [one["job_id"] for one in found] == [job["job_id"]]
     assert str(studio.tm.settings.working_dir) not in json.dumps([job, seen, found])

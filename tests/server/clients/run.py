@@ -50,7 +50,7 @@ def main() -> None:
                 *("--with-requirements", str(LITELLM), str(HERE / "litellm_calls.py")),
             ],
         ),
-        "ai (Vercel)": (_read_package("ai"), ["node", "calls.mjs"]),
+        "ai": (_read_package("ai"), ["node", "calls.mjs"]),
     }
     wanted = sys.argv[1:] or list(clients)
     known = json.loads(RESULTS.read_text("utf-8"))["clients"] if RESULTS.exists() else {}

@@ -23,6 +23,7 @@ from tiomagic_domain.suggestions import shorten_repr
 from tiomagic_server.access.bodies import BodyLimits
 from tiomagic_server.access.gate import Gate
 from tiomagic_server.access.keys import ClientKeys
+from tiomagic_server.access.links import ContentLinks
 from tiomagic_server.answering.errors import (
     PlainAnswer,
     answer_error,
@@ -65,19 +66,22 @@ def create_app(tm: TioMagic, options: ServeOptions) -> ASGIApp:
         options: How.
     """
     tm.session.container.journal().write_late(LOG_AFTER_S)
-    keys = ClientKeys(tm.session.settings.state_dir)
+    state_dir = tm.session.settings.state_dir
+    keys, links = ClientKeys(state_dir), ContentLinks(state_dir)
     names = AllowedHosts.of(options.host, options.allowed_hosts)
     metrics = ServerMetrics(tm)
-    api = build_api(tm, options, metrics)
+    api = build_api(tm, options, metrics, links)
     bounded = BodyLimits(api, largest=options.max_body_mib * 2**20)
-    return CountedRequests(Gate(bounded, names=names, keys=keys), metrics)
+    return CountedRequests(Gate(bounded, names=names, keys=keys, links=links), metrics)
 
 
-def build_api(tm: TioMagic, options: ServeOptions, metrics: ServerMetrics) -> FastAPI:
+def build_api(
+    tm: TioMagic, options: ServeOptions, metrics: ServerMetrics, links: ContentLinks
+) -> FastAPI:
     """Return the routes of the server, without what guards them."""
     registry = WebhookRegistry(tm, allow_private=options.allow_private_webhooks)
     context = ServerContext(tm=tm, options=options, desk=JobDesk(tm), webhooks=registry)
-    agents = RemoteAgents(context)
+    agents = RemoteAgents(context, links)
     app = FastAPI(
         title="tiomagic",
         version=__version__,
@@ -93,9 +97,9 @@ def build_api(tm: TioMagic, options: ServeOptions, metrics: ServerMetrics) -> Fa
         build_creating,
         build_following,
         build_reading,
-        build_openrouter,
     ):
         app.include_router(build(context))
+    app.include_router(build_openrouter(context, links))
     app.include_router(build_probes(tm, metrics))
     app.router.routes.append(agents.route)
     _handle_errors(app)

@@ -11,13 +11,14 @@ import secrets
 from typing import Final
 
 from anyio import to_thread
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from tiomagic.ui.web.origins import AllowedHosts, find_requested_host, is_cross_site
 from tiomagic_domain.errors import TioMagicError
 from tiomagic_server.access.keys import ClientKeys
+from tiomagic_server.access.links import ContentLinks
 from tiomagic_server.answering.codes import RefusalCode
 from tiomagic_server.answering.errors import PlainAnswer, answer_error, build_error
 from tiomagic_server.jobs.callers import Caller
@@ -33,12 +34,16 @@ class Gate:
         app: What is guarded.
         names: The host names of the server.
         keys: The keys of its clients.
+        links: The addresses of videos that need none.
     """
 
-    def __init__(self, app: ASGIApp, *, names: AllowedHosts, keys: ClientKeys) -> None:
+    def __init__(
+        self, app: ASGIApp, *, names: AllowedHosts, keys: ClientKeys, links: ContentLinks
+    ) -> None:
         self._app = app
         self._names = names
         self._keys = keys
+        self._links = links
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request, or hand it on."""
@@ -75,7 +80,7 @@ class Gate:
         if request.url.path in OPEN_PATHS:
             return None
         try:
-            caller = await to_thread.run_sync(self._find_caller, request.headers)
+            caller = await to_thread.run_sync(self._find_caller, request)
         except TioMagicError as error:
             return answer_error(request, error)
         if caller is None:
@@ -90,10 +95,14 @@ class Gate:
         scope["tiomagic.caller"] = caller
         return None
 
-    def _find_caller(self, headers: Headers) -> Caller | None:
-        if not self._keys.list():
+    def _find_caller(self, request: Request) -> Caller | None:
+        known = self._keys.list()
+        if not known:
             return Caller()
-        kind, _, shown = headers.get("authorization", "").partition(" ")
+        if "authorization" not in request.headers and request.method == "GET":
+            owner = self._links.find_key(request.url.path, request.query_params)
+            return Caller(key_id=owner) if owner in {one.name for one in known} else None
+        kind, _, shown = request.headers.get("authorization", "").partition(" ")
         found = self._keys.find(shown.strip()) if kind.lower() == "bearer" else None
         if found is None:
             return None

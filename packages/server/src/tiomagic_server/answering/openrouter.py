@@ -46,12 +46,13 @@ class OpenRouterJob(BaseModel):
     error: str | None = None
 
 
-def to_generation(job: Job, base: str) -> OpenRouterJob:
+def to_generation(job: Job, base: str, content: str | None = None) -> OpenRouterJob:
     """Return a job as a generation.
 
     Args:
         job: As it is stored.
         base: Address of this API, without a slash at its end.
+        content: Address of its video; None for the one that wants the key.
     """
     place = f"{base}/videos/{job.job_id}"
     done = job.status is JobStatus.COMPLETED
@@ -60,7 +61,7 @@ def to_generation(job: Job, base: str) -> OpenRouterJob:
         polling_url=place,
         status=STATUSES[job.status],
         generation_id=job.job_id if done else None,
-        unsigned_urls=[f"{place}/content"] if done else None,
+        unsigned_urls=[content or f"{place}/content"] if done else None,
         usage=find_usage(job),
         error=job.error if job.status is JobStatus.FAILED else None,
     )

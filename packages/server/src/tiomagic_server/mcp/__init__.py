@@ -2,7 +2,6 @@
 
 ``confirmations``  Tokens by which a call that may cost money names the plan that was seen before.
 ``over_http``      Serves agents of other machines at ``/mcp``, by streamable HTTP.
-``secret``         The secret of a server's confirmations.
 ``server``         Builds the MCP server: the tools over a ``TioMagic``.
 ``stdio``          Serves one agent over standard input and output.
 ``texts``          Plans and jobs as an agent reads them.

@@ -14,8 +14,9 @@ from starlette.responses import Response
 from starlette.routing import Match, Route
 from starlette.types import Receive, Scope, Send
 
+from tiomagic_server.access.links import ContentLinks
+from tiomagic_server.access.secret import load_secret
 from tiomagic_server.mcp.confirmations import Confirmations
-from tiomagic_server.mcp.secret import load_secret
 from tiomagic_server.mcp.server import build_tool_server
 from tiomagic_server.mcp.tools import McpOptions
 from tiomagic_server.routes.context import ServerContext
@@ -30,11 +31,14 @@ class RemoteAgents:
 
     Args:
         context: What the routes of the server share.
+        links: Makes the addresses of videos.
     """
 
-    def __init__(self, context: ServerContext) -> None:
-        secret = load_secret(context.tm.session.settings.state_dir)
-        server = build_tool_server(context, Confirmations(secret), McpOptions(is_remote=True))
+    def __init__(self, context: ServerContext, links: ContentLinks) -> None:
+        secret = load_secret(context.tm.session.settings.state_dir, "confirmations")
+        server = build_tool_server(
+            context, Confirmations(secret), McpOptions(is_remote=True), links
+        )
         server.streamable_http_app(
             stateless_http=True,
             max_request_body_size=MAX_BODY_BYTES,

@@ -15,6 +15,7 @@ from mcp.types import ToolAnnotations
 from tiomagic import TioMagic, __version__
 from tiomagic.display.journal import get_logger
 from tiomagic_domain.errors import TioMagicError
+from tiomagic_server.access.links import ContentLinks
 from tiomagic_server.answering.errors import ABOUT_THE_MACHINE, INSIDE, status_of
 from tiomagic_server.jobs.desk import JobDesk
 from tiomagic_server.mcp.confirmations import Confirmations
@@ -56,10 +57,13 @@ def build_mcp_server(
 
 
 def build_tool_server(
-    context: ServerContext, confirmations: Confirmations, options: McpOptions
+    context: ServerContext,
+    confirmations: Confirmations,
+    options: McpOptions,
+    links: ContentLinks | None = None,
 ) -> MCPServer[Any]:
     """Return the MCP server with all tools, over what the routes of a server share."""
-    tools = VideoTools(context, confirmations, options)
+    tools = VideoTools(context, confirmations, options, links)
     with _keep_logging():
         server: MCPServer[Any] = MCPServer(
             "tiomagic", title="tiomagic", instructions=INSTRUCTIONS, version=__version__

@@ -37,15 +37,13 @@ def describe_planned(planned: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in said.items() if value not in (None, [], {})}
 
 
-def describe_job(job: Job, *, served_at: str | None = None) -> dict[str, Any]:
+def describe_job(job: Job, *, is_remote: bool) -> dict[str, Any]:
     """Return the state of a job.
 
     Args:
         job: As it is stored.
-        served_at: The address under which an agent of another machine finds videos; None for one
-            of this machine, which can open the video by its path.
+        is_remote: False for an agent of this machine, which can open the video by its path.
     """
-    is_remote = served_at is not None
     message = "" if job.message == job.status.value else job.message
     if is_remote and job.status is JobStatus.QUEUED:
         message = ""  # What a job waits for may name processes and folders of the machine.
@@ -65,8 +63,5 @@ def describe_job(job: Job, *, served_at: str | None = None) -> dict[str, Any]:
         "cost": job.facts.get("cost"),
         "tags": [] if is_remote else list(job.tags),
         "video": job.result_video if not is_remote else None,
-        "video_url": f"{served_at}/{job.job_id}/content"
-        if is_remote and job.status is JobStatus.COMPLETED
-        else None,
     }
     return {name: value for name, value in said.items() if value not in (None, "", [])}

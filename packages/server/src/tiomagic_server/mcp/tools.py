@@ -26,7 +26,8 @@ from tiomagic.api.run_options import RunOptions
 from tiomagic.types import AnyModel, AnyProvider
 from tiomagic_domain.catalogue import find_feature, models
 from tiomagic_domain.errors import ValidationError
-from tiomagic_domain.jobs.job import Job
+from tiomagic_domain.jobs.job import Job, JobStatus
+from tiomagic_server.access.links import ContentLinks
 from tiomagic_server.asking.calls import AskedVideo, read_inputs
 from tiomagic_server.jobs.callers import Caller
 from tiomagic_server.mcp.confirmations import VALID_S, Confirmations, RefusedConfirmationError
@@ -68,11 +69,17 @@ class VideoTools:
         context: Whose jobs they are, and the threads to block in.
         confirmations: Makes and checks the tokens of plans.
         options: How they behave.
+        links: Makes the addresses of videos for agents of other machines; None for none.
     """
 
     def __init__(
-        self, context: ServerContext, confirmations: Confirmations, options: McpOptions
+        self,
+        context: ServerContext,
+        confirmations: Confirmations,
+        options: McpOptions,
+        links: ContentLinks | None = None,
     ) -> None:
+        self._links = links
         self._context = context
         self._tm = context.tm
         self._confirmations = confirmations
@@ -240,11 +247,13 @@ class VideoTools:
         return self._context.desk.look(self._find(job_id, caller).job_id, caller)
 
     def _describe(self, ctx: Context, job: Job) -> dict[str, Any]:
-        if not self._options.is_remote:
-            return describe_job(job)
+        said = describe_job(job, is_remote=self._options.is_remote)
         request = ctx.request_context.request
-        base = str(request.base_url).rstrip("/") if isinstance(request, Request) else ""
-        return describe_job(job, served_at=f"{base}/v1/videos")
+        done = job.status is JobStatus.COMPLETED
+        if done and self._links is not None and isinstance(request, Request):
+            videos = f"{str(request.base_url).rstrip('/')}/v1/videos"
+            said["video_url"] = self._links.make(videos, job.job_id, caller_of(request).key_id)
+        return said
 
 
 def _caller(ctx: Context) -> Caller:

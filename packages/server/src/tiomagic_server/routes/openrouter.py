@@ -6,6 +6,8 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
+from tiomagic_domain.jobs.job import Job
+from tiomagic_server.access.links import ContentLinks
 from tiomagic_server.answering.errors import PlainAnswer
 from tiomagic_server.answering.openrouter import OpenRouterJob, to_generation
 from tiomagic_server.jobs.media import ContentVariant
@@ -15,8 +17,19 @@ from tiomagic_server.routes.creating import CREATE_FIELDS, create_job, find_base
 from tiomagic_server.routes.reading import CONTENT, answer_content
 
 
-def build_openrouter(context: ServerContext) -> APIRouter:
-    """Return the routes in OpenRouter's form."""
+def build_openrouter(context: ServerContext, links: ContentLinks) -> APIRouter:
+    """Return the routes in OpenRouter's form.
+
+    Args:
+        context: What every route needs.
+        links: Makes addresses of videos that need no key: some clients send none for them.
+    """
+
+    def describe(job: Job, request: Request) -> dict[str, object]:
+        base = find_base(request)
+        content = links.make(f"{base}/videos", job.job_id, caller_of(request).key_id)
+        return to_generation(job, base, content).model_dump(exclude_none=True)
+
     router = APIRouter(prefix="/api/v1", tags=["openrouter"], responses=OPENROUTER_ERRORS)
 
     @router.post(
@@ -28,13 +41,13 @@ def build_openrouter(context: ServerContext) -> APIRouter:
     )
     async def generate(request: Request) -> PlainAnswer:
         job = await create_job(context, request)
-        return PlainAnswer(_dump(to_generation(job, find_base(request))), 202)
+        return PlainAnswer(describe(job, request), 202)
 
     @router.get("/videos/{job_id}", response_model=OpenRouterJob, summary="Look at a video")
     async def get_generation(job_id: str, request: Request) -> PlainAnswer:
         caller = caller_of(request)
         job = await context.read(lambda: context.desk.look(job_id, caller))
-        return PlainAnswer(_dump(to_generation(job, find_base(request))))
+        return PlainAnswer(describe(job, request))
 
     @router.get(
         "/videos/{job_id}/content",
@@ -46,7 +59,3 @@ def build_openrouter(context: ServerContext) -> APIRouter:
         return await answer_content(context, request, job_id, ContentVariant.VIDEO)
 
     return router
-
-
-def _dump(generation: OpenRouterJob) -> dict[str, object]:
-    return generation.model_dump(exclude_none=True)
