@@ -34,6 +34,7 @@ NOT_RUN = {
     "it serves until it is stopped; tests/server does",
     "a server and its client; tests/examples starts it and asks the same",
     "installs packages; CI does it with uv sync",
+    "installs clients from registries; tests/server/test_clients.py reads what came out",
     "asks a vendor for money; tests/hosted does, a server of its own",
     "starts a cluster; tests/ray does, on loopback",
     "talks to Modal; tests/modal does, to a server of its own",
