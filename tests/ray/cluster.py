@@ -6,6 +6,7 @@ Never ``ray stop``: that ends every Ray of the machine.
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import secrets
 import shutil
@@ -59,6 +60,7 @@ class RayCluster:
         *,
         cpus: int = 2,
         gpus: int = 0,
+        kind: str | None = None,
         host: str = "127.0.0.1",
         environment: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
@@ -67,7 +69,7 @@ class RayCluster:
         self.state = self.folder / "state"
         self.token = secrets.token_hex(24)
         self.port, self.client_port = free_port(), free_port()
-        self.cpus, self.gpus = cpus, gpus
+        self.cpus, self.gpus, self.kind = cpus, gpus, kind
         self.started: list[subprocess.Popen[bytes]] = []
 
     def __getstate__(self) -> dict[str, object]:
@@ -127,6 +129,9 @@ class RayCluster:
         command = [*place.enter, *command] if place else command
         command += [sys.executable, "-m", "ray.scripts.scripts", "start", "--block", *arguments]
         command += ["--num-cpus", str(cpus), "--num-gpus", str(self.gpus)]
+        if self.kind is not None:
+            resources = json.dumps({f"accelerator_type:{self.kind}": 1})
+            command += ["--resources", resources]
         command += ["--object-store-memory", str(200 * 10**6), "--memory", str(4 * 10**9)]
         command += [
             "--node-ip-address",

@@ -37,7 +37,9 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def cluster(shared: Path) -> Iterator[RayCluster]:
-    """A cluster with one node of two CPUs, of the whole test run. Tests leave it as it was.
+    """A cluster with one node of two CPUs and two GPUs, of the whole test run.
+
+    Tests leave it as it was.
 
     The first process of the run that needs it starts it, and the last one that leaves ends it.
     """
@@ -46,7 +48,8 @@ def cluster(shared: Path) -> Iterator[RayCluster]:
         if running.exists():
             found: RayCluster = pickle.loads(running.read_bytes())
         else:
-            found = RayCluster()
+            # GPUs by name only: the engines find none, and run on the CPU.
+            found = RayCluster(gpus=2, kind="T4")
             try:
                 found.start_head()
             except BaseException:

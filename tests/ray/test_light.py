@@ -1,16 +1,22 @@
 """What can be said without a cluster: settings, places, and what Ray's own errors mean."""
 
 import hashlib
+import os
+from pathlib import Path
 
 import pytest
 
 from tiomagic_domain.errors import APIError, AuthenticationError, ConfigurationError
+from tiomagic_ray.cluster.inputs import find_shared_folder
 from tiomagic_ray.cluster.job_records import FREE_ATTEMPTS, JobRecord, JobRecords
+from tiomagic_ray.cluster.previews import Previews
 from tiomagic_ray.cluster.worker_table import KnownWorker, WorkerTable
 from tiomagic_ray.link.connection import ClusterConnection
 from tiomagic_ray.link.connection_errors import explain
+from tiomagic_ray.link.examination import compare_versions
 from tiomagic_ray.options import RayOptions
 from tiomagic_ray.placement import Placement
+from tiomagic_ray.shared_folder import SharedFolder
 
 H100 = {"GPU": 2.0, "CPU": 8.0, "accelerator_type:H100": 1.0}
 PLAIN = {"CPU": 8.0}
@@ -181,3 +187,57 @@ def test_a_video_that_was_taken_just_before_the_end_is_there(tmp_path):
     assert records.result_file("j").read_bytes() == data
     with pytest.raises(FileNotFoundError):
         records.keep_result("j", "attempt", "0" * 64)
+
+
+def test_versions_that_differ_are_named():
+    """A caller needs no engines: what only the machines have is no difference."""
+    ours = {"python": "3.11.7", "ray": "2.60.0", "tiomagic-domain": "2.0.0"}
+    theirs = {"python": "3.11.9", "ray": "2.60.0", "torch": "2.15.0", "diffusers": "0.42.1"}
+    assert compare_versions(theirs, ours) == [
+        "python 3.11.9 there, 3.11.7 here",
+        "tiomagic missing there, 2.0.0 here",
+    ]
+    assert compare_versions({**ours, "torch": "2.14"}, {**ours, "torch": "2.15"}) == [
+        "torch 2.14 there, 2.15 here"
+    ]
+
+
+def test_a_shared_folder_forgets_what_is_old(tmp_path):
+    """The inputs and videos of a week ago go; a new one stays."""
+    shared = SharedFolder(tmp_path)
+    for name in ("old", "new"):
+        shared.open_job(name)
+        shared.put_video(name, Path(__file__))
+    os.utime(tmp_path / "jobs" / "old", (0, 0))
+    shared.sweep(kept_s=3600)
+    assert not shared.has_job("old")
+    assert shared.video_file("new").exists()
+
+
+def test_a_machine_that_came_later_may_have_another_folder(tmp_path, monkeypatch):
+    """It refuses the job before it loads a model, and names the variable for its path."""
+    (tmp_path / "theirs").mkdir()
+    task = {"job": {"job_id": "j"}, "shared": str(tmp_path / "ours")}
+    monkeypatch.setenv("TIOMAGIC_RAY_SHARED_DIR", str(tmp_path / "theirs"))
+    with pytest.raises(ConfigurationError, match="TIOMAGIC_RAY_SHARED_DIR") as caught:
+        find_shared_folder(task)
+    assert caught.value.code == "shared_folder"
+    SharedFolder(tmp_path / "theirs").open_job("j")
+    assert find_shared_folder(task).has_job("j")
+
+
+def test_previews_are_drawn_while_someone_looks(monkeypatch):
+    """A look before the run counts until its first picture; later ones for a minute."""
+    now = [0.0]
+    monkeypatch.setattr("time.monotonic", lambda: now[0])
+    previews = Previews()
+    assert not previews.is_wanted("j")
+    previews.ask("j")
+    now[0] = 3600.0
+    assert previews.is_wanted("j")
+    previews.take("j", b"picture", "")
+    assert not previews.is_wanted("j")
+    assert previews.ask("j") == (b"picture", "")
+    assert previews.is_wanted("j")
+    previews.remove("j")
+    assert previews.ask("j") == (b"", "")

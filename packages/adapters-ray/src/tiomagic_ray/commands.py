@@ -2,37 +2,40 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import os
 import signal
 import subprocess
+from collections.abc import Iterator
 from typing import Annotated, Any, Final
 
 from tiomagic_domain import __version__
-from tiomagic_domain.errors import ConfigurationError
+from tiomagic_domain.catalogue import find_model
+from tiomagic_domain.errors import ConfigurationError, TioMagicError
 from tiomagic_domain.extras import missing_extra_error
 from tiomagic_domain.interpreter import module_command
 from tiomagic_domain.plugins import CommandContext, CommandResult
+from tiomagic_domain.usecases.consent import require_consent
 from tiomagic_ray.link.connection import ClusterConnection
+from tiomagic_ray.link.machines import Machine, fetch_weights_on, list_machines, look_at_machines
 from tiomagic_ray.options import read_options
-from tiomagic_ray.placement import KIND_RESOURCE
 
 STOP_S: Final = 60.0
 """How long the processes of a cluster may take to end: Ray waits 30 s for what runs there."""
+PREFETCH_S: Final = 3600.0
+"""45 GiB at 30 MB/s take 26 minutes; a slow hub gets twice that."""
+EXIT_FAILED: Final = 5
 OBJECT_STORE_BYTES: Final = 200 * 10**6
 """Enough for inputs and videos, which pass it in pieces."""
 
 
 def status(context: CommandContext) -> CommandResult:
     """Show the cluster's machines, GPUs, versions, workers and jobs."""
-    _require_ray()
-    connection = ClusterConnection(read_options(context.settings))
-    try:
-        nodes = connection.ask("nodes")
+    with _connected(context) as connection:
+        machines = list_machines(connection)
         about = connection.coordinator("describe")
-    finally:
-        connection.close()
-    found = {**about, "nodes": [_describe_node(node) for node in nodes], "client": __version__}
+    found = {**about, "nodes": [_describe(machine) for machine in machines], "client": __version__}
     return CommandResult(found, _show(found))
 
 
@@ -75,15 +78,82 @@ def _stop(head: subprocess.Popen[bytes]) -> int:
         return head.wait()
 
 
-def _describe_node(node: dict[str, Any]) -> dict[str, Any]:
-    resources = node["resources"]
-    kinds = [name.removeprefix(KIND_RESOURCE) for name in resources if KIND_RESOURCE in name]
+def weights(
+    context: CommandContext,
+    model: Annotated[str, "Name of a model; see: tiomagic models."],
+) -> CommandResult:
+    """Show which machines have the weights of a model."""
+    card = find_model(model)
+    with _connected(context) as connection:
+        machines = list(look_at_machines(connection, None, weights=True))
+    found = [
+        {
+            "host": machine.host,
+            "has": card.name in machine.weights,
+            "free_gib": (machine.look.get("weights") or {}).get("free_gib"),
+            "error": machine.error and machine.error.message,
+        }
+        for machine in machines
+    ]
+    lines = [f"{one['host']}: {_say_weights(one)}" for one in found]
+    return CommandResult(found, "\n".join(lines))
+
+
+def prefetch(
+    context: CommandContext,
+    model: Annotated[str, "Name of the model; see: tiomagic models."],
+    *,
+    host: Annotated[str, "Only on this machine, by its name; empty for all."] = "",
+    accept_terms: Annotated[str, "Accept the terms of a model that has some, by its name."] = "",
+) -> CommandResult:
+    """Download a model's weights to the machines of the cluster."""
+    require_consent(find_model(model), {*context.accepted_terms, accept_terms})
+    with _connected(context) as connection:
+        machines = list_machines(connection)
+        chosen = [machine for machine in machines if host in ("", machine.host)]
+        if not chosen:
+            names = sorted(machine.host for machine in machines)
+            raise ConfigurationError(
+                f"the cluster has no machine {host!r}; it has {', '.join(names)}",
+                details={"given": host, "machines": names},
+            )
+        names = sorted(machine.host for machine in chosen)
+        context.say(f"fetching the weights of {model} on {', '.join(names)}")
+        answers = fetch_weights_on(connection, chosen, model, PREFETCH_S)
+    failed = [name for name, said in answers.items() if isinstance(said, TioMagicError)]
+    found = {
+        name: {"error": said.message} if isinstance(said, TioMagicError) else {"weights": said}
+        for name, said in answers.items()
+    }
+    lines = [f"{name}: {next(iter(said.values()))}" for name, said in found.items()]
+    return CommandResult(found, "\n".join(lines), EXIT_FAILED if failed else 0)
+
+
+@contextlib.contextmanager
+def _connected(context: CommandContext) -> Iterator[ClusterConnection]:
+    _require_ray()
+    connection = ClusterConnection(read_options(context.settings))
+    try:
+        yield connection
+    finally:
+        connection.close()
+
+
+def _say_weights(found: dict[str, Any]) -> str:
+    if found["error"]:
+        return str(found["error"])
+    if found["free_gib"] is None:
+        return "no engines are installed: install tiomagic[local,ray] there"
+    return f"{'has them' if found['has'] else 'has them not'}; {found['free_gib']:g} GiB free"
+
+
+def _describe(machine: Machine) -> dict[str, Any]:
     return {
-        "host": node["host"],
-        "address": node["address"],
-        "cpus": resources.get("CPU", 0),
-        "gpus": resources.get("GPU", 0),
-        "kinds": kinds,
+        "host": machine.host,
+        "address": machine.address,
+        "cpus": machine.resources.get("CPU", 0),
+        "gpus": machine.resources.get("GPU", 0),
+        "kinds": machine.kinds,
     }
 
 
@@ -111,4 +181,4 @@ def _require_ray() -> None:
         raise missing_extra_error("ray", "a Ray cluster", module="ray")
 
 
-COMMANDS = (status, up)
+COMMANDS = (status, weights, prefetch, up)

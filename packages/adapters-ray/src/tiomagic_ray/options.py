@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Final
 
 from tiomagic_domain.errors import ConfigurationError
@@ -28,6 +29,8 @@ class RayOptions:
     """A kind of GPU, as Ray calls it, such as ``H100`` or ``A100:2``; None for any."""
     device: str | None = None
     """``cpu`` for a run without a GPU; None for a GPU where there are some."""
+    shared_dir: Path | None = None
+    """A folder that the cluster's machines have, too; None to send inputs and videos."""
     worker_idle_s: int = 300
     """Seconds that a worker keeps its model, and its GPU, in case another job comes."""
 
@@ -74,6 +77,7 @@ def read_options(settings: ProviderSettings) -> RayOptions:
     return RayOptions(
         address=settings["address"],
         token=settings["ray_token"],
+        shared_dir=settings["ray_shared_dir"],
         gpu=settings["gpu"],
         device=settings["device"],
         worker_idle_s=settings["worker_idle_s"],

@@ -15,9 +15,10 @@ from typing import ClassVar
 from tiomagic_domain.catalogue import ModelCard, shipped_engines
 from tiomagic_domain.plugins import ProviderPlugin, ProviderSettings, Setting
 from tiomagic_domain.plugins.commands import Command
-from tiomagic_domain.plugins.settings import Section, parse_text
+from tiomagic_domain.plugins.settings import Section, parse_path, parse_text
 from tiomagic_domain.ports.provider import Provider
 from tiomagic_domain.ports.rehearsal import Check, CheckOutcome
+from tiomagic_ray.constants import PROVIDER_NAME, SHARED_VARIABLE
 from tiomagic_ray.options import AUTO, read_options
 
 __all__ = ["PLUGIN", "RayPlugin"]
@@ -31,9 +32,12 @@ class RayPlugin(ProviderPlugin):
         {
             "address": Setting("RAY_ADDRESS", parse_text, default=AUTO),
             "ray_token": Setting("RAY_AUTH_TOKEN", parse_text, secret=True),
+            "ray_shared_dir": Setting(SHARED_VARIABLE, parse_path),
         }
     )
-    shared_settings: ClassVar[frozenset[str]] = frozenset({"gpu", "device", "worker_idle_s"})
+    shared_settings: ClassVar[frozenset[str]] = frozenset(
+        {"gpu", "device", "worker_idle_s", "provider"}
+    )
 
     commands_help: ClassVar[str] = "Look at a Ray cluster, or start one to try it."
 
@@ -48,15 +52,20 @@ class RayPlugin(ProviderPlugin):
         return card.engine in shipped_engines()
 
     def diagnose(self, settings: ProviderSettings) -> Iterator[Check]:
-        """Look whether Ray is installed, and which cluster is meant."""
+        """Look whether Ray is installed, and, if a cluster is configured, what it has."""
         if importlib.util.find_spec("ray") is None:
             message = "not installed; needed only for a cluster of your own"
             yield Check(part="ray", outcome=CheckOutcome.NOTE, message=message)
             return
-        from importlib.metadata import version
+        options = read_options(settings)
+        # One that nobody asked for is not connected to: that takes seconds.
+        if settings["provider"] != PROVIDER_NAME and options.address == AUTO:
+            message = "installed; no cluster is configured"
+            yield Check(part="ray", outcome=CheckOutcome.NOTE, message=message)
+            return
+        from tiomagic_ray.link.examination import examine_cluster
 
-        message = f"Ray {version('ray')}; the cluster is {settings['address']!r}"
-        yield Check(part="ray", outcome=CheckOutcome.OK, message=message)
+        yield from examine_cluster(options)
 
     def commands(self) -> Sequence[Command]:
         """Return the commands of ``tiomagic ray``."""

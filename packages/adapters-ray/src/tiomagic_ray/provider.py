@@ -13,9 +13,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
-from tiomagic_domain.catalogue import ModelCard
+from tiomagic_domain.catalogue import ModelCard, find_model
 from tiomagic_domain.codes import ErrorCode
-from tiomagic_domain.errors import APIError, ResourceNotFoundError
+from tiomagic_domain.errors import APIError, ResourceNotFoundError, TioMagicError
 from tiomagic_domain.extras import missing_extra_error
 from tiomagic_domain.jobs.job import Job, JobStatus
 from tiomagic_domain.money.estimate import Estimate
@@ -29,17 +29,26 @@ from tiomagic_domain.ports.provider import (
     Request,
     RunDescription,
 )
-from tiomagic_domain.progress import Phase, Progress
+from tiomagic_domain.ports.rehearsal import Rehearsal
+from tiomagic_domain.progress import Phase, Preview, Progress
 from tiomagic_domain.requests.travelling import check_payload, has_shipped_engine
 from tiomagic_domain.requests.wire import encode_job
 from tiomagic_ray.constants import PROVIDER_NAME
-from tiomagic_ray.link.connection import ClusterConnection
+from tiomagic_ray.link.connection import ClusterConnection, rebuild_error
+from tiomagic_ray.link.machines import check_shared_folder, list_machines, look_at_machines
 from tiomagic_ray.link.spool import FetchedVideos, send_inputs
 from tiomagic_ray.options import RayOptions
 from tiomagic_ray.placement import Placement
+from tiomagic_ray.shared_folder import SharedFolder
 from tiomagic_ray.tokens import look_for_token
 
 DEFAULT_MODEL: Final = "wan2.1-vace-14b"
+BATCH_CONCURRENCY: Final = 64
+"""Jobs of a batch on the cluster at once: those that find no place wait there, and have its
+autoscaler add some. Each takes a thread of the caller."""
+PREVIEW_S: Final = 5.0
+REHEARSAL_S: Final = 900.0
+"""Seconds within which a rehearsal ends, the wait for a place included."""
 SENT_WITHIN: Final = timedelta(minutes=2)
 """How long after it was stored a job may still be on its way to the cluster: its inputs are sent
 first."""
@@ -75,9 +84,10 @@ class RayProvider(ProviderBase):
         now: Callable[[], datetime] = utc_now,
     ) -> None:
         self._options = options
-        self._videos = FetchedVideos(spool)
+        self._videos = FetchedVideos(spool, options.shared_dir)
         self._connection = connection or ClusterConnection(options)
         self._now = now
+        self._shared_on: set[str] = set()
 
     @property
     def name(self) -> str:
@@ -86,7 +96,12 @@ class RayProvider(ProviderBase):
 
     def capabilities(self) -> Capabilities:
         """Return the provider's properties."""
-        return Capabilities(default_model=DEFAULT_MODEL, blocking=False, runs=has_shipped_engine)
+        return Capabilities(
+            default_model=DEFAULT_MODEL,
+            blocking=False,
+            runs=has_shipped_engine,
+            batch_concurrency=BATCH_CONCURRENCY,
+        )
 
     def describe(self, request: Request) -> RunDescription:
         """Return what kind of device a job would get; makes no request."""
@@ -119,10 +134,11 @@ class RayProvider(ProviderBase):
 
         Raises:
             AuthenticationError: with the code ``cluster_token``.
-            ConfigurationError: ``cluster_versions`` or ``no_such_gpu``.
+            ConfigurationError: ``cluster_versions``, ``no_such_gpu`` or ``shared_folder``.
             APIError: ``no_cluster``.
         """
         self._settle(request.card)
+        self._check_shared_folder()
 
     def submit(self, request: Request, observer: Observer) -> Report:
         """Send a job to the cluster. Idempotent by the job's id.
@@ -138,13 +154,15 @@ class RayProvider(ProviderBase):
             if known is not None:
                 return self._report(job, known)
             cluster = link.coordinator("describe")["cluster"]
-            send_inputs(link, request.media.values())
+            self._hand_inputs(request)
         except APIError as error:
             raise _say_not_sent(error) from error
         observer.raise_if_canceled()
         media = {name: item.to_reference() for name, item in request.media.items()}
+        shared = self._options.shared_dir
+        where = {"cluster": cluster} if shared is None else {"shared": str(shared)}
         order = {
-            "task": {"job": encode_job(job), "media": media, "cluster": cluster},
+            "task": {"job": encode_job(job), "media": media, **where},
             "placement": placement.to_list(),
             "idle_s": float(self._options.worker_idle_s),
             "retry": job.retry,
@@ -186,6 +204,36 @@ class RayProvider(ProviderBase):
             return report
         return replace(report, status=JobStatus.CANCELING, message="stops after the step it is at")
 
+    def preview(self, job: Job) -> Preview:
+        """Return the newest preview of a job; see the port. Without a connection there is none."""
+        if not self._connection.is_open:
+            return Preview()
+        try:
+            jpeg, reason = self._connection.coordinator("preview", job.job_id, waits_s=PREVIEW_S)
+        except TioMagicError:
+            return Preview()
+        return Preview(jpeg=jpeg, reason=reason)
+
+    def rehearse(self, model: str, settings: Mapping[str, Any] | None = None) -> Rehearsal:
+        """Have a model rehearsed on a machine of the cluster, in a place as a job would get.
+
+        Raises:
+            UnknownModelError: when there is no such model.
+            APIError: when no machine had a place for it in time.
+            TioMagicError: when the cluster cannot be used.
+        """
+        card = find_model(model)
+        place = self._settle(card)
+        if not place.fits_into(self._connection.ask("free"), 1):
+            self._connection.coordinator("end_idle_workers")
+        given, waits_s = dict(settings or {}), REHEARSAL_S + PREVIEW_S
+        said = self._connection.ask(
+            "rehearse", model, given, place.to_list(), waits_s=waits_s, limit_s=REHEARSAL_S
+        )
+        if "error" in said:
+            raise rebuild_error(said["error"])
+        return Rehearsal.from_dict(said["answer"], provider=PROVIDER_NAME)
+
     def unload(self) -> None:
         """End the connection; jobs go on, and the next request connects again."""
         self._connection.close()
@@ -202,6 +250,27 @@ class RayProvider(ProviderBase):
             # To a submission this is no passing trouble: nothing has begun that could go on.
             raise APIError(error.message, details=error.details, code=error.code) from error
         return self._place(card).settle(node["resources"] for node in nodes)
+
+    def _check_shared_folder(self) -> None:
+        """Raise if a machine has not the shared folder; each is asked once."""
+        shared = self._options.shared_dir
+        if shared is None:
+            return
+        if self._shared_on.issuperset(machine.node for machine in list_machines(self._connection)):
+            return
+        machines = list(look_at_machines(self._connection, shared, weights=False))
+        check_shared_folder(machines, shared)
+        self._shared_on = {machine.node for machine in machines}
+
+    def _hand_inputs(self, request: Request) -> None:
+        """Send what the cluster lacks, or put it into the shared folder."""
+        if self._options.shared_dir is None:
+            send_inputs(self._connection, request.media.values())
+            return
+        shared = SharedFolder(self._options.shared_dir)
+        shared.open_job(request.job.job_id)
+        for media in request.media.values():
+            shared.put_input(media)
 
     def _check_cluster(self, job: Job) -> None:
         """Raise if a job was sent to another cluster than the one that is configured."""

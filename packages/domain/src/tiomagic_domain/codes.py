@@ -170,6 +170,10 @@ class ErrorCode(StrEnum):
     CLUSTER_VERSIONS = "cluster_versions", "the Ray cluster has another version of Ray or Python"
     NO_SUCH_GPU = "no_such_gpu", "no machine of the Ray cluster has the GPU that is asked for"
     NOT_INSTALLED_THERE = "not_installed_there", "a machine of the Ray cluster lacks tiomagic"
+    SHARED_FOLDER = (
+        "shared_folder",
+        "the folder that a Ray cluster shares with the caller is not the same on every machine",
+    )
 
     # The web page.
     BAD_LOGIN = "bad_login", "the login of the page is not legal"

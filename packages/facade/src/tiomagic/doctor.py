@@ -52,7 +52,7 @@ class DoctorFinding:
 
 
 def diagnose(session: Session) -> list[DoctorFinding]:
-    """Run all checks. Makes no file and no request; tokens are never shown.
+    """Run all checks. Makes no file, asks nobody but a configured cluster, and shows no token.
 
     Args:
         session: With the settings to check.

@@ -41,7 +41,9 @@ from tiomagic_ray.cluster.job_records import (
     JobRecord,
     JobRecords,
     find_folder,
+    sweep_shared_folders,
 )
+from tiomagic_ray.cluster.previews import Previews
 from tiomagic_ray.cluster.worker_table import KnownWorker, WorkerTable
 from tiomagic_ray.constants import LEASH_S, PROTOCOL_VERSION, WORKER_PREFIX
 from tiomagic_ray.placement import Placement
@@ -63,6 +65,7 @@ class Coordinator:
         self._records = JobRecords(Path(folder))
         self._jobs = {record.job_id: record for record in self._records.load()}
         self._workers = WorkerTable()
+        self._previews = Previews()
         self._tasks: set[asyncio.Task[None]] = set()
         self._ticking: asyncio.Task[None] | None = None
         self._swept = 0.0
@@ -81,6 +84,7 @@ class Coordinator:
             "ray": ray.__version__,
             "python": platform.python_version(),
             "jobs": {state: states.count(state) for state in (WAITING, RUNNING, DONE)},
+            "sent": dict(self._records.sent),
             "workers": [
                 {
                     "name": worker.name,
@@ -151,7 +155,18 @@ class Coordinator:
 
     async def read_result(self, job_id: str, offset: int) -> bytes:
         """Return a piece of a finished video."""
-        return self._records.read_piece(self._records.result_file(job_id), offset)
+        return self._records.read_result(job_id, offset)
+
+    async def preview(self, job_id: str) -> tuple[bytes, str]:
+        """Return the newest preview of a job, or why there is none; its run draws more."""
+        return self._previews.ask(job_id)
+
+    async def end_idle_workers(self) -> None:
+        """Have the workers leave that have no job: their places are wanted."""
+        self._wake()
+        for worker in self._workers:
+            if worker.is_free:
+                worker.idle_s = 0.0
 
     def _say(self, record: JobRecord) -> dict[str, Any]:
         waiting = [one.job_id for one in self._waiting()]
@@ -181,11 +196,13 @@ class Coordinator:
         if worker is None:
             worker = self._adopt(said)
         worker.model = said["model"]
-        answer = {"cancel": False}
+        answer = {"cancel": False, "preview": False}
         record = self._jobs.get(said["job_id"] or "")
         if record is not None and record.attempt == said["attempt"] and record.state == RUNNING:
             self._claim(record)
             record.progress, record.logs = said["progress"], said["logs"]
+            self._previews.take(record.job_id, *said["preview"])
+            answer["preview"] = self._previews.is_wanted(record.job_id)
             answer["cancel"] = record.is_canceled
         else:
             answer["cancel"] = said["job_id"] is not None
@@ -193,7 +210,7 @@ class Coordinator:
 
     async def read_input(self, digest: str, offset: int) -> bytes:
         """Return a piece of an input."""
-        return self._records.read_piece(self._records.input_file(digest), offset)
+        return self._records.read_input(digest, offset)
 
     async def write_result(self, job_id: str, attempt: str, offset: int, data: bytes) -> bool:
         """Take a piece of a video; False when this run of the job is no longer wanted."""
@@ -211,7 +228,7 @@ class Coordinator:
         record = self._jobs.get(job_id)
         if record is None or record.attempt != attempt or record.state != RUNNING:
             return
-        if outcome["status"] == "completed":
+        if outcome["status"] == "completed" and "shared" not in outcome:
             self._records.keep_result(job_id, attempt, outcome["sha256"])
         record.logs = outcome.pop("logs", record.logs)
         self._end(record, outcome)
@@ -279,6 +296,7 @@ class Coordinator:
                 self._swept = now
                 for job_id in self._records.sweep():
                     self._jobs.pop(job_id, None)
+                await asyncio.to_thread(sweep_shared_folders, list(self._jobs.values()))
 
     def _waiting(self) -> list[JobRecord]:
         return [record for record in self._jobs.values() if record.state == WAITING]
@@ -405,6 +423,7 @@ class Coordinator:
     def _end(self, record: JobRecord, outcome: dict[str, Any]) -> None:
         record.state, record.outcome, record.task = DONE, outcome, None
         record.attempt = record.progress = None
+        self._previews.remove(record.job_id)
         self._records.save(record)
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:

@@ -18,19 +18,23 @@ from multiprocessing.connection import Connection
 from typing import Any, Final
 
 import ray.exceptions
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 import ray
 from tiomagic_domain.codes import ErrorCode
 from tiomagic_domain.errors import APIError, TioMagicError
 from tiomagic_domain.requests.wire import describe_error
 from tiomagic_ray.cluster.coordinator import Coordinator
+from tiomagic_ray.cluster.node_tasks import fetch_weights, look_at_node, rehearse_here
 from tiomagic_ray.constants import COORDINATOR_NAME, NAMESPACE
+from tiomagic_ray.placement import Placement
 
 ON_THE_HEAD: Final = {"node:__internal_head__": 0.001}
 """Ray's own resource of the head's node: the coordinator's folder is there."""
 REQUESTS_AT_ONCE: Final = 8
 ANSWER_S: Final = 20.0
 """How long the coordinator may take for an answer, its start included where it has to be made."""
+ASKED_OF_EACH: Final = {"look": look_at_node, "fetch_weights": fetch_weights}
 ATTEMPTS: Final = 2
 """A call that the coordinator's own end cut off is made once more: it comes back by itself."""
 
@@ -51,6 +55,7 @@ class Driver:
         """Return name and resources of each node that is alive."""
         return [
             {
+                "node": node["NodeID"],
                 "host": node["NodeManagerHostname"],
                 "address": node["NodeManagerAddress"],
                 "resources": dict(node["Resources"]),
@@ -82,6 +87,47 @@ class Driver:
                 raise _unanswered(f"{type(error).__name__}: {error}") from None
         raise AssertionError("the last attempt returns or raises")
 
+    def free(self) -> dict[str, float]:
+        """Return the resources that are free in the whole cluster."""
+        return dict(ray.available_resources())
+
+    def ask_each(
+        self, question: str, nodes: list[str], *arguments: Any, limit_s: float, **named: Any
+    ) -> dict[str, Any]:
+        """Ask several machines at once; return the answer of each, or its error.
+
+        Args:
+            question: One of `ASKED_OF_EACH`.
+            nodes: Their ids.
+            arguments: Of the question.
+            limit_s: What has not answered after so long is an error.
+            named: Of the question.
+        """
+        asked = ray.remote(ASKED_OF_EACH[question])
+        calls = {}
+        for node in nodes:
+            there = NodeAffinitySchedulingStrategy(node, soft=False)
+            options = {"num_cpus": 0, "max_retries": 0, "scheduling_strategy": there}
+            calls[node] = asked.options(**options).remote(*arguments, **named)
+        if calls:
+            ray.wait(list(calls.values()), num_returns=len(calls), timeout=limit_s)
+        return {node: _take_answer(call, 0.0) for node, call in calls.items()}
+
+    def rehearse(
+        self, model: str, settings: dict[str, Any], placement: list[Any], *, limit_s: float
+    ) -> dict[str, Any]:
+        """Rehearse a model in a place that Ray finds; return it, or the error.
+
+        Args:
+            model: Its name.
+            settings: Of the run that is meant.
+            placement: What a job of it would ask for.
+            limit_s: What has not ended after so long is ended.
+        """
+        place = Placement(*placement)
+        asked = ray.remote(rehearse_here).options(max_retries=0, **place.actor_options())
+        return _take_answer(asked.remote(model, settings, on_gpu=place.gpus > 0), limit_s)
+
     def _find(self) -> Any:
         with self._lock:
             if self._coordinator is None:
@@ -102,6 +148,26 @@ def find_coordinator() -> Any:
         resources=ON_THE_HEAD,
     )
     return made.remote()
+
+
+def _take_answer(call: Any, within_s: float) -> dict[str, Any]:
+    """Return the answer of a task as ``answer``, or why there is none as ``error``."""
+    try:
+        return {"answer": ray.get(call, timeout=within_s)}
+    except ray.exceptions.GetTimeoutError:
+        ray.cancel(call, force=True)
+        return {
+            "error": {
+                "kind": "APIError",
+                "message": "no answer in time",
+                "code": str(ErrorCode.UNREACHABLE),
+            }
+        }
+    except ray.exceptions.RayTaskError as error:
+        cause = error.cause
+        return {"error": describe_error(cause if isinstance(cause, Exception) else error)}
+    except (ray.exceptions.RayError, ConnectionError) as error:
+        return {"error": describe_error(error)}
 
 
 def _unanswered(reason: str) -> APIError:

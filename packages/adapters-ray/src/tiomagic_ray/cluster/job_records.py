@@ -11,7 +11,7 @@ import json
 import os
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -22,6 +22,7 @@ from tiomagic_domain.files.digests import sha256_of
 from tiomagic_domain.files.owner_only import make_private
 from tiomagic_domain.files.replacing import replacing
 from tiomagic_ray.constants import CHUNK_BYTES
+from tiomagic_ray.shared_folder import SharedFolder
 
 FOLDER_VARIABLE: Final = "TIOMAGIC_RAY_FOLDER"
 """On the head's machine: where the coordinator keeps its files."""
@@ -102,6 +103,8 @@ class JobRecords:
         for part in ("jobs", "inputs", "results"):
             make_private(folder / part)
         self.cluster: Final = self._read_name()
+        self.sent: Final = dict.fromkeys(("inputs_in", "inputs_out", "videos_in", "videos_out"), 0)
+        """Bytes that came from callers and workers, and went to them, since this process began."""
 
     def _read_name(self) -> str:
         """Return the name of this folder's cluster, drawn once: it outlives a head."""
@@ -145,6 +148,7 @@ class JobRecords:
         """
         part = self._folder / "inputs" / f".{digest}.{_plain(upload)}.part"
         _write_piece(part, offset, data)
+        self.sent["inputs_in"] += len(data)
         if not ends:
             return
         if sha256_of(part) != digest:
@@ -155,6 +159,7 @@ class JobRecords:
     def write_result(self, job_id: str, attempt: str, offset: int, data: bytes) -> None:
         """Write a piece of a video."""
         _write_piece(self._part_of_result(job_id, attempt), offset, data)
+        self.sent["videos_in"] += len(data)
 
     def keep_result(self, job_id: str, attempt: str, sha256: str) -> None:
         """Take a video that has come whole.
@@ -170,11 +175,17 @@ class JobRecords:
             raise ProcessingError("a video arrived damaged", code=ErrorCode.DAMAGED)
         part.replace(target)
 
-    def read_piece(self, path: Path, offset: int) -> bytes:
-        """Return the piece of a file that begins at an offset; empty at its end."""
-        with path.open("rb") as file:
-            file.seek(offset)
-            return file.read(CHUNK_BYTES)
+    def read_input(self, digest: str, offset: int) -> bytes:
+        """Return the piece of an input that begins at an offset; empty at its end."""
+        data = _read_piece(self.input_file(digest), offset)
+        self.sent["inputs_out"] += len(data)
+        return data
+
+    def read_result(self, job_id: str, offset: int) -> bytes:
+        """Return the piece of a video that begins at an offset; empty at its end."""
+        data = _read_piece(self.result_file(job_id), offset)
+        self.sent["videos_out"] += len(data)
+        return data
 
     def sweep(self) -> list[str]:
         """Remove what is too old; return the ids of the jobs that went."""
@@ -209,11 +220,24 @@ def _plain(name: str) -> str:
     return name
 
 
+def _read_piece(path: Path, offset: int) -> bytes:
+    with path.open("rb") as file:
+        file.seek(offset)
+        return file.read(CHUNK_BYTES)
+
+
 def _write_piece(path: Path, offset: int, data: bytes) -> None:
     # A piece that is sent again lands where it was.
     with path.open("r+b" if path.exists() else "wb") as file:
         file.seek(offset)
         file.write(data)
+
+
+def sweep_shared_folders(records: Iterable[JobRecord]) -> None:
+    """Remove what is too old from the folders that callers share with the cluster."""
+    tasks = [record.task or record.outcome or {} for record in records]
+    for named in {task["shared"] for task in tasks if task.get("shared")}:
+        SharedFolder.of_cluster(named).sweep(KEPT_S)
 
 
 def find_folder(gcs_address: str) -> Path:

@@ -29,7 +29,9 @@ from tiomagic_domain.files.digests import sha256_of
 from tiomagic_domain.ports.provider import Report, Request
 from tiomagic_domain.progress import Progress
 from tiomagic_domain.requests.wire import decode_job, decode_media, describe_error, to_plain
-from tiomagic_ray.cluster.inputs import find_input
+from tiomagic_ray.cluster.engine_options import read_engine_options
+from tiomagic_ray.cluster.inputs import find_input, find_shared_folder
+from tiomagic_ray.cluster.previews import RunPreviews
 from tiomagic_ray.constants import CHUNK_BYTES, COORDINATOR_NAME, LEASH_S, NAMESPACE
 from tiomagic_ray.placement import Placement
 
@@ -101,9 +103,13 @@ class ClusterWorker:
     def _work(self, task: dict[str, Any], run: RunOfJob) -> None:
         handler = run.listen()
         try:
+            shared = find_shared_folder(task)
             with tempfile.TemporaryDirectory(prefix="tiomagic-") as name:
                 outcome = self._make(task, run, Path(name) / "video.mp4")
-                if outcome["status"] == "completed":
+                if shared is not None:
+                    shared.put_video(run.job_id, Path(name) / "video.mp4")
+                    outcome["shared"] = task["shared"]
+                else:
                     self._deliver(run, Path(name) / "video.mp4")
         except GenerationCanceledError:
             outcome = {"status": "canceled", "message": "canceled"}
@@ -122,17 +128,19 @@ class ClusterWorker:
             self._ending = None
 
     def _make(self, task: dict[str, Any], run: RunOfJob, target: Path) -> dict[str, Any]:
-        from tiomagic_local.runtime.run import run_request  # noqa: PLC0415  Where the GPU is.
+        from tiomagic_local.preview.request import preview_with  # noqa: PLC0415  Where the GPU is.
+        from tiomagic_local.runtime.run import run_request  # noqa: PLC0415  The same.
 
         request = self._decode(task)
-        report: Report = run_request(
-            request,
-            runtime=self._find_runtime(),
-            target=target,
-            progress=run.take_progress,
-            cancel=run,
-            note=run.note,
-        )
+        with preview_with(run.previews):
+            report: Report = run_request(
+                request,
+                runtime=self._find_runtime(),
+                target=target,
+                progress=run.take_progress,
+                cancel=run,
+                note=run.note,
+            )
         self._model = request.card.name
         return {
             "status": "completed",
@@ -142,6 +150,7 @@ class ClusterWorker:
             "facts": {
                 **to_plain(report.facts),
                 "worker": self._name,
+                "gpus_of_worker": self._placement.gpus,
                 "worker_version": __version__,
                 "host": socket.gethostname(),
                 "ray": ray.__version__,
@@ -149,27 +158,20 @@ class ClusterWorker:
         }
 
     def _find_runtime(self) -> Any:
-        from tiomagic_local.options import LocalOptions  # noqa: PLC0415  Where the GPU is.
-        from tiomagic_local.runtime.pipeline_cache import Runtime  # noqa: PLC0415  The same.
-        from tiomagic_local.torch_env.devices import all_together  # noqa: PLC0415  The same.
+        from tiomagic_local.runtime.pipeline_cache import Runtime  # noqa: PLC0415  Where the GPU is.
 
         if self._runtime is None:
-            folder = os.environ.get("TIOMAGIC_WEIGHTS_DIR")
-            self._runtime = Runtime(
-                LocalOptions(
-                    weights_dir=Path(folder) if folder else None,
-                    hf_token=os.environ.get("HF_TOKEN") or None,
-                    # Ray shows it the GPUs that it asked for, and no others.
-                    device=all_together() if self._placement.gpus else "cpu",
-                )
-            )
+            self._runtime = Runtime(read_engine_options(on_gpu=self._placement.gpus > 0))
         return self._runtime
 
     def _decode(self, task: dict[str, Any]) -> Request:
         job = decode_job(task["job"])
-        media = {}
+        media, shared = {}, find_shared_folder(task)
         for name, reference in task["media"].items():
             digest = reference["sha256"]
+            if shared is not None:
+                media[name] = decode_media(reference, shared.find_input(digest))
+                continue
 
             def fetch(offset: int, digest: str = digest) -> bytes:
                 piece: bytes = self._ask("read_input", digest, offset)
@@ -218,6 +220,7 @@ class ClusterWorker:
                 "job_id": run and run.job_id,
                 "attempt": run and run.attempt,
                 "progress": run and run.progress,
+                "preview": run and run.previews.take_new(),
                 "logs": run.logs if run else "",
             }
             asked_at = time.monotonic()
@@ -229,8 +232,9 @@ class ClusterWorker:
                 continue
             # Not when the answer came: this process may have been stopped in between.
             self._heard = asked_at
-            if answer["cancel"] and run is not None:
-                run.is_canceled = True
+            if run is not None:
+                run.is_canceled = run.is_canceled or answer["cancel"]
+                run.previews.is_asked = answer["preview"]
             self._begun.wait(BEAT_S if run is not None else IDLE_BEAT_S)
             self._begun.clear()
 
@@ -294,11 +298,14 @@ class RunOfJob:
         self._hold = hold
         self.is_canceled = False
         self.progress: dict[str, Any] | None = None
+        self.previews = RunPreviews()
         self.logs = ""
 
     def take_progress(self, progress: Progress) -> None:
         """Take one event of the engine."""
         self.progress = progress.to_dict()
+        if progress.preview is not None:
+            self.previews.put(progress.preview)
 
     def note(self, text: str) -> None:
         """Take a line for the log."""

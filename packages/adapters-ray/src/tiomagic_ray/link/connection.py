@@ -52,8 +52,20 @@ class ClusterConnection:
         self._lock = threading.Lock()
         self._driver: DriverProcess | None = None
 
-    def ask(self, name: str, *arguments: Any, **named: Any) -> Any:
+    @property
+    def is_open(self) -> bool:
+        """True while there is a driver."""
+        driver = self._driver
+        return driver is not None and driver.is_alive
+
+    def ask(self, name: str, *arguments: Any, waits_s: float | None = None, **named: Any) -> Any:
         """Return the driver's answer; connects first if there is no connection.
+
+        Args:
+            name: Of the driver's method.
+            arguments: Of the method.
+            waits_s: How long to wait for it; None for the usual time.
+            named: Of the method.
 
         Raises:
             AuthenticationError, ConfigurationError: when it cannot be connected to, see the codes.
@@ -61,12 +73,13 @@ class ClusterConnection:
             TioMagicError: as the cluster raised it.
         """
         driver = self._connected()
+        waits_s = self._request_s if waits_s is None else waits_s
         try:
-            return driver.ask(self._request_s, name, *arguments, **named)
+            return driver.ask(waits_s, name, *arguments, **named)
         except DriverGoneError:
             raise _unreachable("Ray's driver ended: the cluster was lost") from None
         except NoAnswer:
-            raise _unreachable(f"no answer within {self._request_s:g} s") from None
+            raise _unreachable(f"no answer within {waits_s:g} s") from None
 
     def coordinator(self, method: str, *arguments: Any, **named: Any) -> Any:
         """Return the answer of the cluster's coordinator; see `ask`."""
@@ -175,7 +188,7 @@ class DriverProcess:
         finally:
             self._waiting.pop(number, None)
         if not is_fine:
-            raise _rebuild(said)
+            raise rebuild_error(said)
         return said
 
     def close(self) -> None:
@@ -230,12 +243,12 @@ def _reach(address: str, endpoint: tuple[str, int]) -> None:
         raise no_cluster(address, error.strerror or str(error)) from error
 
 
-def _rebuild(said: dict[str, Any]) -> TioMagicError:
+def rebuild_error(said: dict[str, Any]) -> TioMagicError:
     """Return the error that was raised on the other side."""
     kind = getattr(errors, str(said["kind"]), None)
-    known = {"details": said["details"], "code": said["code"]}
+    known = {"details": said.get("details", {}), "code": said["code"]}
     if isinstance(kind, type) and issubclass(kind, APIError):
-        return kind(said["message"], **known, retryable=bool(said["retryable"]))
+        return kind(said["message"], **known, retryable=bool(said.get("retryable")))
     if isinstance(kind, type) and issubclass(kind, TioMagicError):
         return kind(said["message"], **known)
     return TioMagicError(said["message"], **known)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 import uuid
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -10,12 +11,14 @@ from typing import Any
 
 from tiomagic_domain.codes import ErrorCode
 from tiomagic_domain.errors import APIError, ProcessingError
+from tiomagic_domain.files.digests import sha256_of
 from tiomagic_domain.files.owner_only import make_private
 from tiomagic_domain.files.replacing import replacing
 from tiomagic_domain.jobs.job import Job
 from tiomagic_domain.media import Media, VideoFile
 from tiomagic_ray.constants import CHUNK_BYTES
 from tiomagic_ray.link.connection import ClusterConnection
+from tiomagic_ray.shared_folder import SharedFolder
 
 
 def send_inputs(connection: ClusterConnection, inputs: Iterable[Media]) -> None:
@@ -35,10 +38,13 @@ class FetchedVideos:
 
     Args:
         folder: Created with the first video.
+        shared: The folder that the cluster shares with this machine; None for the one that the job
+            was submitted with.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, shared: Path | None = None) -> None:
         self._folder = folder
+        self._shared = shared
 
     def take(
         self, job: Job, outcome: Mapping[str, Any], connection: ClusterConnection
@@ -51,8 +57,30 @@ class FetchedVideos:
         """
         target = self._folder / f"ray-{job.job_id}.mp4"
         if not target.exists():
-            self._fetch(target, job, outcome["sha256"], connection)
+            if "shared" in outcome:
+                self._copy(target, job, outcome)
+            else:
+                self._fetch(target, job, outcome["sha256"], connection)
         return VideoFile(path=target, recipe=outcome["recipe"])
+
+    def _copy(self, target: Path, job: Job, outcome: Mapping[str, Any]) -> None:
+        """Copy a video from the shared folder, where it stays as long as others are kept."""
+        found = SharedFolder(self._shared or Path(outcome["shared"])).video_file(job.job_id)
+        if not found.exists():
+            raise ProcessingError(
+                f"the video of job {job.job_id} is finished, and {found} is not here: set "
+                "ray_shared_dir to the folder's path on this machine; the next check looks again",
+                details={"path": str(found)},
+            )
+        try:
+            make_private(self._folder)
+            with replacing(target, durable=False) as part:
+                part.touch(mode=0o600)
+                shutil.copyfile(found, part)
+                if sha256_of(part) != outcome["sha256"]:
+                    raise _damaged(job)
+        except OSError as error:
+            raise self._unwritten(job, error) from error
 
     def _fetch(self, target: Path, job: Job, sha256: str, connection: ClusterConnection) -> None:
         digest = hashlib.sha256()
@@ -69,14 +97,20 @@ class FetchedVideos:
                         file.write(piece)
                         digest.update(piece)
                 if digest.hexdigest() != sha256:
-                    raise APIError(
-                        f"the video of job {job.job_id} arrived damaged; the next check fetches it "
-                        "again",
-                        code=ErrorCode.DAMAGED,
-                        retryable=True,
-                    )
+                    raise _damaged(job)
         except OSError as error:
-            raise ProcessingError(
-                f"the video of job {job.job_id} is finished but could not be written to "
-                f"{self._folder}: {error.strerror}; the next check fetches it again"
-            ) from error
+            raise self._unwritten(job, error) from error
+
+    def _unwritten(self, job: Job, error: OSError) -> ProcessingError:
+        return ProcessingError(
+            f"the video of job {job.job_id} is finished but could not be written to "
+            f"{self._folder}: {error.strerror}; the next check fetches it again"
+        )
+
+
+def _damaged(job: Job) -> APIError:
+    return APIError(
+        f"the video of job {job.job_id} arrived damaged; the next check fetches it again",
+        code=ErrorCode.DAMAGED,
+        retryable=True,
+    )

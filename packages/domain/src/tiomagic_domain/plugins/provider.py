@@ -67,8 +67,8 @@ class ProviderPlugin(ABC):
     def diagnose(self, settings: ProviderSettings) -> Iterable[Check]:  # noqa: ARG002 - the same
         """Find what keeps this machine from making a video, for ``tiomagic doctor``.
 
-        Changes nothing and contacts no service. It is asked whether the provider can be built or
-        not.
+        Changes nothing and contacts no service, except machines of the user's own that are
+        configured. It is asked whether the provider can be built or not.
         """
         return ()
 

@@ -244,6 +244,8 @@ class Capabilities:
         return (
             self.other_defaults.get(feature, self.default_model) if feature else self.default_model
         )
+    batch_concurrency: int = 4
+    """Jobs of a batch that are there at once, unless the caller says how many."""
 
 
 class Observer(Protocol):

@@ -44,8 +44,8 @@ class BatchMethods(ABC):
                 what is to be otherwise, as for :meth:`rerun`.
             name: Names the batch; None for a name made of the requests, so that the same requests
                 are the same batch. Another name makes all videos again.
-            concurrency: Jobs at once on a remote provider, 4 by default; on this machine they
-                always run one after the other.
+            concurrency: Jobs at once on a remote provider; None for 4, and 64 on a Ray cluster.
+                On this machine they always run one after the other.
             progress: Whether stderr shows how many are done, as for :meth:`text_to_video`.
             force: True to run also what cannot work here, as for :meth:`text_to_video`.
 

@@ -26,8 +26,6 @@ from tiomagic_domain.usecases.batches import Batches, BatchOutcome, BatchRequest
 if TYPE_CHECKING:
     from tiomagic.wiring.session import Session
 
-DEFAULT_CONCURRENCY: Final = 4
-"""Jobs under way at once on a provider that runs them elsewhere; on one that runs them here, 1."""
 BATCH_COLUMNS: Final = (
     *("job_id", "status", "feature", "model", "provider", "prompt", "seed", "seconds"),
     *("video", "error", "settings"),
@@ -225,14 +223,15 @@ def _run(
 ) -> list[BatchCell]:
     providers = session.configured_providers()
     # One run a device at a time: in this process more than one would only wait for each other.
-    here = session.provider(providers[0]).capabilities().blocking
+    what = session.provider(providers[0]).capabilities()
+    usual = what.batch_concurrency if concurrency is None else concurrency
     batches = Batches(generation=session.generation, clock=session.clock)
     with _show_batch_progress(name, len(wanted), progress=progress) as tell:
         outcomes = batches.run(
             name,
             wanted,
             provider=providers,
-            concurrency=1 if here else DEFAULT_CONCURRENCY if concurrency is None else concurrency,
+            concurrency=1 if what.blocking else usual,
             on_outcome=tell,
         )
     return [BatchCell(outcome, session) for outcome in outcomes]

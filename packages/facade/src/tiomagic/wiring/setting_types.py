@@ -43,6 +43,7 @@ class MoreSettings(TypedDict, total=False):
     google_location: str | None
     address: str | None
     ray_token: str | None
+    ray_shared_dir: str | Path | None
     ui_auth: str | None
     ui_allowed_hosts: str | None
     announce_jobs: bool | str | None

@@ -33,6 +33,7 @@ setting                  variable                          default
 ``modal_environment``    ``MODAL_ENVIRONMENT``             the workspace's default
 ``address``              ``RAY_ADDRESS``                   ``auto``; of a Ray cluster
 ``ray_token``            ``RAY_AUTH_TOKEN``                what Ray's own tools have stored
+``ray_shared_dir``       ``TIOMAGIC_RAY_SHARED_DIR``       none; a folder of all its machines
 ``ui_auth``              ``TIOMAGIC_UI_AUTH``              none; ``user:password`` of the web page
 ``ui_allowed_hosts``     ``TIOMAGIC_UI_ALLOWED_HOSTS``     none; names of the web page, with commas
 ``announce_jobs``        ``TIOMAGIC_ANNOUNCE_JOBS``        true; the id of a job on a terminal

@@ -23,7 +23,9 @@ MAX_REQUESTS_FILE_BYTES = 64 * 2**20
 
 Concurrency = Annotated[
     int | None,
-    typer.Option(metavar="JOBS", help="Jobs to run at once on a remote provider; 4 by default."),
+    typer.Option(
+        metavar="JOBS", help="Jobs to run at once on a remote provider; 4 by default, 64 on Ray."
+    ),
 ]
 Models = Annotated[
     list[str] | None,

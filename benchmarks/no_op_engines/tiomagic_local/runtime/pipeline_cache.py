@@ -1,0 +1,8 @@
+"""No models."""
+
+
+class Runtime:
+    """Loads nothing."""
+
+    def __init__(self, options):
+        self.options = options

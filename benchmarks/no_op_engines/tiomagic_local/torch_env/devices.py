@@ -1,0 +1,5 @@
+"""No devices."""
+
+
+def all_together():
+    """Return that there is no group."""
