@@ -64,6 +64,8 @@ class Coordinator:
         folder = find_folder(ray.get_runtime_context().gcs_address)
         self._records = JobRecords(Path(folder))
         self._jobs = {record.job_id: record for record in self._records.load()}
+        # Those that are not over: of a week's jobs, few.
+        self._open = {one.job_id: one for one in self._jobs.values() if one.state != DONE}
         self._workers = WorkerTable()
         self._previews = Previews()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -120,7 +122,7 @@ class Coordinator:
             record = JobRecord(job_id=job_id, submitted_at=time.time(), **order)
             # On the disk before it is confirmed: what was confirmed is never lost.
             self._records.save(record)
-            self._jobs[job_id] = record
+            self._jobs[job_id] = self._open[job_id] = record
             self._dispatch()
         return self._say(self._jobs[job_id])
 
@@ -169,13 +171,14 @@ class Coordinator:
                 worker.idle_s = 0.0
 
     def _say(self, record: JobRecord) -> dict[str, Any]:
-        waiting = [one.job_id for one in self._waiting()]
+        is_waiting = record.state == WAITING
+        waiting = [one.job_id for one in self._waiting()] if is_waiting else []
         worker = self._workers.find(record.worker)
         return {
             "cluster": self._records.cluster,
             "job_id": record.job_id,
             "state": record.state,
-            "position": waiting.index(record.job_id) if record.job_id in waiting else None,
+            "position": waiting.index(record.job_id) if is_waiting else None,
             "is_canceled": record.is_canceled,
             "progress": record.progress,
             "logs": record.logs,
@@ -299,27 +302,37 @@ class Coordinator:
                 await asyncio.to_thread(sweep_shared_folders, list(self._jobs.values()))
 
     def _waiting(self) -> list[JobRecord]:
-        return [record for record in self._jobs.values() if record.state == WAITING]
+        return [record for record in self._open.values() if record.state == WAITING]
 
     def _wanted(self) -> list[Placement]:
         return [Placement(*record.placement) for record in self._waiting()]
 
     def _dispatch(self) -> None:
         """Give waiting jobs, oldest first, to free workers, and ask Ray for those that lack."""
-        asked: dict[Placement, int] = {}
+        by_placement: dict[Placement, list[JobRecord]] = {}
         for record in self._waiting():
+            by_placement.setdefault(Placement(*record.placement), []).append(record)
+        for placement, waiting in by_placement.items():
+            self._dispatch_to(placement, waiting)
+
+    def _dispatch_to(self, placement: Placement, waiting: list[JobRecord]) -> None:
+        # Counted once for all: with 1,000 workers and jobs, each job would look at each worker.
+        free, pending = self._workers.count(placement)
+        asked = 0
+        for record in waiting:
             assert record.task is not None, "a job that waits has not lost what it is"
-            placement = Placement(*record.placement)
-            pending = len(self._workers.pending(placement))
-            # With room for one more a new worker is better than one that has to drop its model.
-            full = not placement.fits_into(self._room, pending + 1)
-            model = record.task["job"]["model"]
-            worker = self._workers.choose(placement, model, any_model=full)
+            model, worker = record.task["job"]["model"], None
+            if free:
+                # With room for one more a new worker is better than one that has to drop its model.
+                full = not placement.fits_into(self._room, pending + 1)
+                worker = self._workers.choose(placement, model, any_model=full)
             if worker is not None:
+                free -= 1
                 self._assign(record, worker)
                 continue
-            asked[placement] = asked.get(placement, 0) + 1
-            if pending < asked[placement]:
+            asked += 1
+            if pending < asked:
+                pending += 1
                 self._ask_for_worker(placement, record.idle_s)
 
     def _ask_for_worker(self, placement: Placement, idle_s: float) -> None:
@@ -423,6 +436,7 @@ class Coordinator:
     def _end(self, record: JobRecord, outcome: dict[str, Any]) -> None:
         record.state, record.outcome, record.task = DONE, outcome, None
         record.attempt = record.progress = None
+        self._open.pop(record.job_id, None)
         self._previews.remove(record.job_id)
         self._records.save(record)
 

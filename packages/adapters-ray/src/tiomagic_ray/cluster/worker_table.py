@@ -73,6 +73,11 @@ class WorkerTable:
                     return worker
         return free[0] if free and any_model else None
 
+    def count(self, placement: Placement) -> tuple[int, int]:
+        """Return how many are free, and how many Ray has found no place for yet."""
+        there = [worker for worker in self if worker.placement == placement]
+        return sum(w.is_free for w in there), sum(not w.is_alive for w in there)
+
     def pending(self, placement: Placement) -> list[KnownWorker]:
         """Return those that Ray has found no place for yet."""
         return [w for w in self if not w.is_alive and w.placement == placement]
