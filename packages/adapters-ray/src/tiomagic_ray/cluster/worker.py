@@ -1,7 +1,7 @@
 """The actor that holds a model and runs one job at a time, with the local engines.
 
-The only module that imports both Ray and `tiomagic_local`, the latter inside functions: a worker is
-made where its GPU is, and a coordinator needs no engine.
+It imports `tiomagic_local` inside functions, as only `node_tasks` and `engine_options` do besides: a
+worker is made where its GPU is, and a coordinator needs no engine.
 """
 
 from __future__ import annotations
