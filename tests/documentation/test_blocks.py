@@ -28,6 +28,8 @@ REAL = {"README.md": set(Feature), "docs/local.md": {Feature.TEXT_TO_VIDEO}}
 FAR_AWAY = {"docs/cli.md"}
 """Their detached jobs are played too: one page with a worker process, docs/jobs.md, is enough."""
 NOT_RUN = {
+    "needs two machines",
+    "needs a Kubernetes cluster with GPUs",
     "installs a tool",
     "opens the player of this machine",
     "it serves until Ctrl-C; tests/ui visits it with a browser",

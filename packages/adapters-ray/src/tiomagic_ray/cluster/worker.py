@@ -1,6 +1,6 @@
 """The actor that holds a model and runs one job at a time, with the local engines.
 
-It imports `tiomagic_local` inside functions, as only `node_tasks` and `engine_options` do besides: a
+It imports `tiomagic_local` inside functions, as only `node_tasks` and `engine_options` do, too: a
 worker is made where its GPU is, and a coordinator needs no engine.
 """
 
