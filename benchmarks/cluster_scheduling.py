@@ -2,8 +2,8 @@
 
 Ray's part runs on its own fake nodes (``ray.cluster_utils.Cluster``): places for workers are
 reserved as placement groups, for 1,000 processes would not fit here. Our part is the real
-coordinator with its real folder, in this process; its workers are objects that finish at once, so
-what is measured is the coordinator alone, without Ray's calls.
+coordinator with its real folder, in main memory, and in this process. Its workers are objects that
+finish at once, so what is measured is the coordinator alone, without Ray's calls.
 """
 
 # ruff: noqa: ASYNC110, SLF001 - what is measured is inside, and has no event to wait for.
@@ -25,6 +25,7 @@ from types import SimpleNamespace
 import psutil
 
 GPUS, NODES = 1000, 4
+IN_MEMORY = "/dev/shm" if Path("/dev/shm").is_dir() else None
 PATIENT = {
     "RAY_AUTH_MODE": "disabled",
     "RAY_USAGE_STATS_ENABLED": "0",
@@ -173,7 +174,7 @@ def order_of(number):
 
 async def measure_coordinator(gpus, jobs):
     """Measure jobs in a second, with none waiting and with many, and beats in a second."""
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory(dir=IN_MEMORY) as folder:
         side = SimpleNamespace(finished=0, gate=asyncio.Event())
         coordinator = side.coordinator = build_coordinator(folder, gpus, side)
         load = os.getloadavg()[0]
