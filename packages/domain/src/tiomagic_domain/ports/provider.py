@@ -232,6 +232,8 @@ class Capabilities:
     """True when ``submit`` returns only when the job is over."""
     runs: Callable[[ModelCard], bool] = runs_any_model
     """Says whether it can run a model; all models by default."""
+    batch_concurrency: int = 4
+    """Jobs of a batch that are there at once, unless the caller says how many."""
     other_defaults: Mapping[Feature, str] = field(default_factory=dict)
     """The model that runs when none is named, of features that ``default_model`` cannot do."""
 
@@ -244,8 +246,6 @@ class Capabilities:
         return (
             self.other_defaults.get(feature, self.default_model) if feature else self.default_model
         )
-    batch_concurrency: int = 4
-    """Jobs of a batch that are there at once, unless the caller says how many."""
 
 
 class Observer(Protocol):
