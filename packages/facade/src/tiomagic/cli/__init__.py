@@ -18,14 +18,11 @@
                       <command>``.
 ``_run``              Shared code of commands that make a video: settings, arguments, the run, the
                       output file.
-``_server_keys``      ``tiomagic serve keys``: the keys of clients, their limits, and what is spent
-                      with them.
+``serving``           What ``tiomagic serve`` manages: keys and receivers of messages.
 ``_text_input``       Words of the command line that stand in a file or come from stdin.
 ``_trust``            Asks the user on a terminal to approve downloads: large ones, and those of
                       a recipe.
 ``_values``           From the text of a command line to the values of a schema.
-``_webhooks``         ``tiomagic serve webhooks``: who gets messages, their secrets, and what
-                      became of messages.
 ``warm``              Warm workers: they keep a model loaded, and make the videos of one command
                       after the other.
 """

@@ -10,8 +10,8 @@ import typer
 from tiomagic.cli import _options as o
 from tiomagic.cli._output import reporting
 from tiomagic.cli._run import connect
-from tiomagic.cli._server_keys import manage_keys
-from tiomagic.cli._webhooks import manage_webhooks
+from tiomagic.cli.serving.keys import manage_keys
+from tiomagic.cli.serving.webhooks import manage_webhooks
 
 
 class ServeAction(StrEnum):
