@@ -119,6 +119,10 @@ class Handler(VendorHandler):
             case "unknown":
                 self.say(200, {"status": "ARCHIVED", "logs": None})
                 return
+            case "runner lost":
+                said = {"error": "Runner disconnected", "error_type": "runner_disconnected"}
+                self.say(200, {"status": "COMPLETED", "logs": None, **said})
+                return
             case "gone":
                 self.say(404, {"detail": "Request not found"})
                 return

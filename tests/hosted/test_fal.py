@@ -46,6 +46,31 @@ def test_a_position_in_the_queue_and_logs_are_reported(provider, new_request, fa
     assert report.retry_after == 2.0
 
 
+def test_a_failure_of_fals_own_costs_nothing(provider, new_request, fal):
+    """One that ended by its inputs may be billed: what it costs is not known."""
+    job = submit(provider, new_request())
+    fal.looks.append("runner lost")
+    report = provider.poll(job)
+    assert (report.status, report.cost.amount) == (JobStatus.FAILED, 0)
+    assert "fal.ai/docs" in report.cost.basis
+    fal.ends.append("moderation")
+    _, end = poll_to_end(provider, submit(provider, new_request()))
+    assert (end.status, end.cost) == (JobStatus.FAILED, None)
+
+
+def test_a_run_that_never_started_costs_nothing(provider, new_request, fal):
+    """fal bills no time in its queue; of a run that had started it says nothing."""
+    for status, amount in ((JobStatus.QUEUED, 0), (JobStatus.RUNNING, None)):
+        job = submit(provider, new_request())
+        if status is JobStatus.RUNNING:
+            job = job.to(status, at=job.creation_time)
+        fal.runs[next(reversed(fal.runs))].polls_left = 4
+        provider.cancel(job)
+        end = provider.poll(job)
+        assert end.status is JobStatus.CANCELED
+        assert (end.cost and end.cost.amount) == amount
+
+
 @pytest.mark.parametrize(
     ("feature", "card", "arguments", "endpoint", "said"),
     [

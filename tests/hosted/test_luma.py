@@ -152,3 +152,13 @@ def test_a_lost_run_that_is_not_listed_is_unknown(provider, new_request, site, c
     assert end.error_code == "outcome_unknown"
     assert "lumalabs.ai" in end.error
     assert site.seen["create"] == 1
+
+
+def test_a_run_that_fails_costs_nothing(provider, new_request, site):
+    """Luma refunds it, also one that its checks of content ended."""
+    site.ends.append("moderation")
+    _, end = poll_to_end(provider, submit(provider, new_request()))
+    assert (end.status, end.cost.amount) == (JobStatus.FAILED, 0)
+    site.ends.append("no video")
+    _, end = poll_to_end(provider, submit(provider, new_request()))
+    assert (end.error_code, end.cost) == ("no_video", None)

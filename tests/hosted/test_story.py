@@ -170,3 +170,18 @@ def test_canceling_says_that_the_vendor_goes_on(vendor, site, tmp_path, monkeypa
     said = capsys.readouterr()
     assert said.out == "canceling\n"
     assert "OpenRouter cannot stop a run: it is made and billed" in said.err
+
+
+@pytest.mark.parametrize("vendor", [FAL], ids=str)
+def test_a_loop_shows_its_first_frame_once(vendor, site, tmp_path):
+    """The vendor's video of five frames ends with the picture that it begins with."""
+    from PIL import Image
+
+    Image.new("RGB", (64, 64)).save(tmp_path / "mine.png")
+    tm = start(vendor, tmp_path, site.key)
+    job = tm.image_to_video(prompt="a fox", image=tmp_path / "mine.png", loop=True)
+    assert (job.result().is_file(), job.feature) == (True, "interpolate")
+    assert job.facts["frames"] == 4
+    assert job.facts["seam"]["frame"] == 0
+    (run,) = site.runs.values()
+    assert run.arguments["image_url"] == run.arguments["end_image_url"]

@@ -54,7 +54,7 @@ class Visitor:
     def form(self, values: object, choice: object = CHOICE) -> str:
         """Return the form that a draft makes."""
         draft = json.dumps({"choice": choice, "values": values})
-        opened = self.call("_open", [draft, *[None] * 9])
+        opened = self.call("_open", [draft, *[None] * 10])
         assert '"success":true' in opened, opened[-2000:]
         made = self.call("apply", [None, None])
         assert '"success":true' in made, made[-2000:]
@@ -127,7 +127,7 @@ def test_any_draft_opens_the_page(visitor: Visitor) -> None:
         form = visitor.form({"prompt": "a fox"}, value)
         assert "field-prompt" in form
     for draft in ("{", "null", "[" * 50_000, '{"values": NaN}', 7, ["a"], None):
-        opened = visitor.call("_open", [draft, *[None] * 9])
+        opened = visitor.call("_open", [draft, *[None] * 10])
         assert '"success":true' in opened, draft
 
 
@@ -150,7 +150,7 @@ def test_any_draft_opens_the_page(visitor: Visitor) -> None:
 def test_every_function_takes_what_no_page_sends(odd: object, visitor: Visitor) -> None:
     """At every place, and for every button: nothing fails, and nothing of it is markup."""
     visitor.form({"prompt": "a fox"})
-    count = {"_choose": 4, "_fill": 2, "_open": 10, "_changes": 9, "_act": 9, "_refresh_page": 9}
+    count = {"_choose": 4, "_fill": 2, "_open": 11, "_changes": 9, "_act": 9, "_refresh_page": 9}
     event = odd if isinstance(odd, str) else "show"
     called = set()
     for name in visitor.functions:
@@ -170,5 +170,5 @@ def test_every_function_takes_what_no_page_sends(odd: object, visitor: Visitor) 
 def test_no_function_is_called_without_the_queue(visitor: Visitor) -> None:
     """The framework's interface for programs is shut."""
     for path in ("run/_open", "api/_open", "call/_open", "call/v2/_open", "component_server"):
-        answer = visitor.http.post(f"/gradio_api/{path}", json={"data": [None] * 10})
+        answer = visitor.http.post(f"/gradio_api/{path}", json={"data": [None] * 11})
         assert answer.status_code == 404, path

@@ -110,12 +110,12 @@ def test_the_video_takes_the_place_of_the_picture(
     assert not {"image", "loop"} & fields.keys()
     assert fields["num_frames"].expert
     assert (fields["prompt"].value, fields["seed"].value) == (PROMPT, None)
-    shown = controller.expect(choice)
+    shown = controller.expect(choice).html
     # 81 frames, of which the model begins with 17 that are there.
     assert "4.0 s more (64 new frames)" in shown
     assert "size of the video" in shown
     given = entered(list(fields.values()), seconds="2")
-    assert "2.0 s more (32 new frames)" in controller.expect(choice, given)
+    assert "2.0 s more (32 new frames)" in controller.expect(choice, given).html
 
 
 def test_the_continuation_goes_along(
@@ -204,10 +204,10 @@ def test_a_loop_asks_for_no_last_picture(controller: PageController) -> None:
     loop = desk.reshape(choice, draft_of(choice, list(fields.values()), loop=True))
     assert desk.shot_of(loop) is Shot.LOOP
     assert "last_frame" not in named(controller, loop)
-    assert "1.0 s (16 frames)" in controller.expect(loop)
+    assert "1.0 s (16 frames)" in controller.expect(loop).html
     picture = desk.choose("local", "image_to_video", "doodle", {"loop": True})
     assert list(named(controller, picture))[:3] == ["prompt", "image", "loop"]
-    assert "1.0 s (16 frames)" in controller.expect(picture)
+    assert "1.0 s (16 frames)" in controller.expect(picture).html
 
 
 def test_the_loop_of_a_form_is_that_of_a_call(tm: TioMagic, controller: PageController) -> None:

@@ -18,6 +18,7 @@ from tiomagic_domain.errors import APIError
 from tiomagic_domain.extras import missing_extra_error
 from tiomagic_domain.jobs.job import Job, JobStatus
 from tiomagic_domain.media import Media
+from tiomagic_domain.money.cost import Cost
 from tiomagic_hosted.errors import Answer
 from tiomagic_hosted.sending import (
     Correspondent,
@@ -36,6 +37,14 @@ MODERATION: Final = "content_policy_violation"
 """fal's code for a call that its checks of content refuse."""
 _SEPARATOR: Final = "@"
 _FAL: Final = Correspondent(title="fal", key=KEY_VARIABLE)
+NOT_BILLED: Final = Cost(
+    amount=0, basis="fal bills no errors of its own (fal.ai/docs/model-apis/faq)"
+)
+"""What a run costs that fal's own error ended. One that ended by its inputs may be billed."""
+NOT_STARTED: Final = Cost(
+    amount=0, basis="fal bills no time in its queue (docs.fal.ai/documentation/model-apis/pricing)"
+)
+"""What a run costs that was taken out of the queue."""
 
 
 class FalService:
@@ -109,10 +118,15 @@ class FalService:
                     return RunState(
                         status=JobStatus.RUNNING, message="runs at fal", logs=_join(status.logs)
                     )
-            return self._look_at_end(handle, status)
+            return self._look_at_end(handle, status, has_started=job.started_at is not None)
 
-    def _look_at_end(self, handle: Any, status: Any) -> RunState:
+    def _look_at_end(self, handle: Any, status: Any, *, has_started: bool) -> RunState:
         logs = _join(status.logs)
+        if "cancel" in str(status.error_type or "").lower():
+            # What it costs once it has started, fal does not say.
+            cost = None if has_started else NOT_STARTED
+            message = "canceled by fal"
+            return RunState(status=JobStatus.CANCELED, message=message, logs=logs, cost=cost)
         if status.error:
             return self._fail(str(status.error), status.error_type, logs)
         try:
@@ -137,13 +151,12 @@ class FalService:
         kind: ErrorCode = ErrorCode.GENERATION,
     ) -> RunState:
         said = f"fal: {text}" + (f" ({code})" if code else "")
-        if code and "cancel" in code.lower():
-            return RunState(status=JobStatus.CANCELED, message="canceled by fal", logs=logs)
         return RunState(
             status=JobStatus.FAILED,
             error=said,
             error_code=kind,
             logs=logs,
+            cost=NOT_BILLED if _is_fals_own(code) else None,
             facts={} if code is None else {"vendor_code": code},
         )
 
@@ -159,6 +172,11 @@ class FalService:
     def _handle(self, run_id: str) -> Any:
         endpoint, _, request_id = run_id.rpartition(_SEPARATOR)
         return self._client.get_handle(endpoint, request_id)
+
+
+def _is_fals_own(code: str | None) -> bool:
+    """Say whether a failure is fal's own: its runners and its times have HTTP 500 and above."""
+    return code is not None and (code.startswith("runner_") or code.endswith("_timeout"))
 
 
 def _import_client() -> Any:

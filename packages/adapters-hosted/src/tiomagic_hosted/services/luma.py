@@ -15,6 +15,7 @@ from tiomagic_domain.codes import ErrorCode
 from tiomagic_domain.errors import APIError
 from tiomagic_domain.jobs.job import Job, JobStatus
 from tiomagic_domain.media import Media
+from tiomagic_domain.money.cost import Cost
 from tiomagic_hosted.catalogue.luma import CATALOGUE
 from tiomagic_hosted.sending import Correspondent
 from tiomagic_hosted.service import Order, RunState
@@ -34,6 +35,8 @@ PAGE: Final = 100
 MAX_PAGES: Final = 5
 """A run of the last quarter of an hour is among the first few hundred, whatever their order."""
 _LUMA: Final = Correspondent(title="Luma", key=KEY_VARIABLE)
+NOT_BILLED: Final = Cost(amount=0, basis="Luma refunds failed runs (docs.lumalabs.ai/docs/faq)")
+"""What a failed run costs."""
 
 
 class LumaService:
@@ -134,6 +137,7 @@ def _read_state(run: Mapping[str, Any], job: Job) -> RunState:
                 status=JobStatus.FAILED,
                 error=f"Luma: {run.get('failure_reason') or 'no reason given'}",
                 error_code=ErrorCode.GENERATION,
+                cost=NOT_BILLED,
             )
     # A state of a newer Luma: the run goes on.
     return RunState(status=job.status, message=f"Luma says: {state}")

@@ -72,7 +72,7 @@ class PassedOver:
         return cls(
             provider=provider,
             code=error.code,
-            reason=_first_reason(error.message),
+            reason=cut_not_run(_first_reason(error.message), provider),
             job_id=job_id if isinstance(job_id, str) else None,
         )
 
@@ -84,6 +84,11 @@ class PassedOver:
             "reason": self.reason,
             "job_id": self.job_id,
         }
+
+
+def cut_not_run(message: str, provider: str) -> str:
+    """Return why a provider did not run a call, without the words that it did not."""
+    return message.partition(f" was not run on {provider}: ")[2] or message
 
 
 def _first_reason(message: str) -> str:

@@ -7,7 +7,12 @@ from dataclasses import replace
 
 from tiomagic_domain.catalogue import ModelCard, find_model
 from tiomagic_domain.codes import ErrorCode
-from tiomagic_domain.errors import AuthenticationError, ConfigurationError, TioMagicError
+from tiomagic_domain.errors import (
+    AuthenticationError,
+    ConfigurationError,
+    TioMagicError,
+    ValidationError,
+)
 from tiomagic_domain.features import Feature
 from tiomagic_domain.jobs.job import Job
 from tiomagic_domain.lifecycle.finishing import Finish
@@ -23,7 +28,7 @@ from tiomagic_domain.requests.continuing import feature_to_serve, loop_as_interp
 from tiomagic_domain.requests.preparation import Preparation
 from tiomagic_domain.requests.rerun import RerunCall
 from tiomagic_domain.spending.cheaper_calls import CheaperCalls
-from tiomagic_domain.spending.fallback import PassedOver, ignore_passed, try_in_order
+from tiomagic_domain.spending.fallback import PassedOver, cut_not_run, ignore_passed, try_in_order
 from tiomagic_domain.spending.limits import CostLimits, LimitsThatHold, find_refusal
 from tiomagic_domain.usecases.consent import AcceptedTerms
 from tiomagic_domain.usecases.preflight import PreflightChecks
@@ -183,16 +188,45 @@ class JobPlans(JobRuns):
             missing = error.message
         cost = find_answers(runner).describe(request).cost
         found = self.preflight.check_request(request, with_measured=with_measured, cost=cost)
+        return request, self._add_refusals(request, found, missing, limits)
+
+    def check_form(
+        self, request: Request, found: Preflight, *, max_cost: object = None
+    ) -> Preflight:
+        """Return the preflight of a call that is being filled in, with what else would refuse it.
+
+        Args:
+            request: Without the inputs that are not there yet; nothing is said about them.
+            found: Its preflight.
+            max_cost: As for ``submit``.
+
+        Raises:
+            ValidationError: when ``max_cost`` is no amount.
+        """
+        limits, missing = self._limits().of_call(max_cost), ""
+        try:
+            find_provider(self._providers, request.job.provider).check(request)
+        except ValidationError:
+            pass  # Of an input that may not be there yet: a submission reports it.
+        except (AuthenticationError, ConfigurationError) as error:
+            missing = error.message
+        return self._add_refusals(request, found, missing, limits)
+
+    def _add_refusals(
+        self, request: Request, found: Preflight, missing: str, limits: CostLimits
+    ) -> Preflight:
+        """Return a preflight with a token that is missing, and a limit that the run may pass."""
         if missing and not any(check.part == TOKEN for check in found.problems):
             told = Check(part=TOKEN, outcome=CheckOutcome.PROBLEM, message=missing)
             found = replace(found, checks=(*found.checks, told))
         refused = find_refusal(
             request, found.estimate, limits, self._repository, self._cheaper.find
         )
-        if refused is not None:
-            said = Check(part=COST, outcome=CheckOutcome.PROBLEM, message=refused.message)
-            found = replace(found, checks=(*found.checks, said))
-        return request, found
+        if refused is None:
+            return found
+        why = cut_not_run(refused.message, request.job.provider)
+        said = Check(part=COST, outcome=CheckOutcome.PROBLEM, message=why)
+        return replace(found, checks=(*found.checks, said))
 
     def _prepare_request(
         self,

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, TypedDict
 
 from tiomagic.display.escaping import replace_invalid_characters
 from tiomagic.ui.form.fields import Field, entries_of
@@ -34,8 +34,21 @@ FILL_ACTIONS: Final = frozenset(
 """The actions that fill the form."""
 PROMPT_CHARACTERS: Final = 20_000
 """Longest prompt that is taken from a button, and longest note."""
+MOST_PROVIDERS: Final = 20
+"""Most providers of one call."""
 WORD_CHARACTERS: Final = 200
 """Longest name of a model or a job, and longest search text."""
+
+
+class Wanted(TypedDict):
+    """How a form's call is made, whatever it is about. Plain data: each page keeps its own."""
+
+    count: int
+    """How many videos one press makes."""
+    max_cost: str
+    """The most that each may cost, as it was entered; empty for the limit of the settings."""
+    others: list[str]
+    """Providers that are tried in this order if the chosen one cannot run the call."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -173,6 +186,39 @@ def read_filling(event: object) -> Filling | None:
     if action is None or action not in FILL_ACTIONS:
         return None
     return Filling(action, _read_text(getattr(event, "job", None)))
+
+
+def read_wanted(count: object, max_cost: object, others: object, most: int) -> Wanted:
+    """Return how a form's call is made.
+
+    Args:
+        count: A number of videos.
+        max_cost: What was entered as the limit.
+        others: Names of providers.
+        most: Most videos.
+    """
+    given = others[:MOST_PROVIDERS] if isinstance(others, list) else []
+    names = dict.fromkeys(word for one in given if (word := read_word(one)))
+    return Wanted(
+        count=read_count(count, most),
+        max_cost=(read_word(max_cost) or "").strip(),
+        others=list(names),
+    )
+
+
+def read_kept_wanted(text: object, first: Wanted) -> Wanted:
+    """Return how calls are made as a browser has stored it; what it has not is as at first.
+
+    Args:
+        text: JSON, as ``assets/page.js`` writes it.
+        first: What holds for a new browser.
+    """
+    try:
+        kept = parse_bounded_json(text) if isinstance(text, str) and text else {}
+    except InvalidMessageError:
+        kept = {}
+    known = {**first, **kept} if isinstance(kept, dict) else first
+    return read_wanted(1, known["max_cost"], known["others"], 1)
 
 
 def read_count(value: object, most: int) -> int:

@@ -96,6 +96,12 @@ class FormChooser:
         found = (self._session.missing(name) for name in names)
         return [missing for missing in found if missing is not None]
 
+    def other_providers(self, choice: FormState) -> list[str]:
+        """Return the other providers that run the model of a choice."""
+        card = catalogue()[choice["model"]]
+        names = [name for name in self.providers() if name != choice["provider"]]
+        return [name for name in names if self._session.runs(name)(card)]
+
     def features(self, provider: str) -> list[Feature]:
         """Return the features of a provider, in the order of the documentation."""
         runs = self._session.runs(provider)

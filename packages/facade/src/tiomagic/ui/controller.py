@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Final
 from tiomagic.display.phrases.page import PAGE_WORDS
 from tiomagic.display.phrases.problems import say_error, say_problem
 from tiomagic.results import recipes
-from tiomagic.ui.browser_input import Press, read_entries
+from tiomagic.ui.browser_input import Press, Wanted, read_entries
 from tiomagic.ui.choosing import FormChooser, FormState
-from tiomagic.ui.expectation import expected_run
+from tiomagic.ui.expectation import Expectation, Place, expect_run
 from tiomagic.ui.form.arguments import collect_arguments
 from tiomagic.ui.form.expected_call import ExpectedCall, expect_call
 from tiomagic.ui.form.fields import entries_of
@@ -20,7 +20,7 @@ from tiomagic.ui.models.samples import SAMPLE_FILES
 from tiomagic.ui.web.files import ServedFiles
 from tiomagic.ui.web.uploads import Uploads
 from tiomagic.wiring.builders import INPUTS_FOLDER
-from tiomagic_domain.catalogue import models
+from tiomagic_domain.catalogue import ModelCard, models
 from tiomagic_domain.errors import (
     ProcessingError,
     ResourceNotFoundError,
@@ -63,17 +63,26 @@ class PageController:
         self.files = files or served_files_of(session)
         self.chooser = FormChooser(session, self.files)
 
+    def first_wanted(self) -> Wanted:
+        """Return how calls are made until the user says otherwise: as the settings say."""
+        others = list(self.session.settings.other_providers)
+        return Wanted(count=1, max_cost="", others=others)
+
     def expect(
-        self, choice: FormState, given: Sequence[object] | None = None, count: int = 1
-    ) -> str:
-        """Return as HTML what a run of a form would take.
+        self,
+        choice: FormState,
+        given: Sequence[object] | None = None,
+        wanted: Wanted | None = None,
+    ) -> Expectation:
+        """Return what a run of a form would take.
 
         Args:
             choice: Of the form.
             given: The entries, in the order of ``fields.entries_of``; None for those that the
                 form begins with.
-            count: How many videos.
+            wanted: How the call is made; None for one video at the chosen provider.
         """
+        wanted = wanted or Wanted(count=1, max_cost="", others=[])
         fields = self.chooser.fields(choice)
         names = entries_of(fields)
         entered: dict[str, object] = {field.name: field.value for field in fields}
@@ -81,12 +90,22 @@ class PageController:
             entered = dict(zip(names, given, strict=True))
         card, feature = models()[choice["model"]], Feature(choice["feature"])
         call = expect_call(card, feature, fields, entered, self.chooser.shot_of(choice))
-        return expected_run(card, call, self._look_ahead(choice, call), count=count)
+        places = [
+            Place(provider=name, found=self._look_ahead(name, card, call, wanted["max_cost"]))
+            for name in (choice["provider"], *self._others_of(choice, wanted))
+        ]
+        return expect_run(card, call, places, count=wanted["count"])
 
-    def _look_ahead(self, choice: FormState, call: ExpectedCall) -> Preflight | None:
-        """Return what a run would take; None if the provider cannot be asked."""
-        card, provider = models()[choice["model"]], choice["provider"]
-        now = self.session.clock.now()
+    def _others_of(self, choice: FormState, wanted: Wanted) -> list[str]:
+        """Return the other providers that are tried for a choice, in order."""
+        known = self.chooser.other_providers(choice)
+        return [name for name in wanted["others"] if name in known]
+
+    def _look_ahead(
+        self, provider: str, card: ModelCard, call: ExpectedCall, max_cost: str
+    ) -> Preflight | None:
+        """Return what a run would take at a provider; None if that cannot be asked."""
+        now, generation = self.session.clock.now(), self.session.generation
         job = Job(
             job_id="preflight",
             feature=call.feature,
@@ -96,9 +115,10 @@ class PageController:
             last_updated=now,
             optional_args=call.settings,
         )
+        request = Request(job=job, card=card)
+        found = None
         try:
-            request = Request(job=job, card=card)
-            return self.session.generation.preflight.check_model(
+            found = generation.preflight.check_model(
                 card,
                 provider,
                 call.settings,
@@ -106,8 +126,9 @@ class PageController:
                 cost=self.session.provider(provider).describe(request).cost,
                 request=request,
             )
+            return generation.check_form(request, found, max_cost=max_cost or None)
         except TioMagicError:
-            return None  # Not installed, or an entry is illegal: a submission reports it.
+            return found  # Not installed, or an entry is illegal: a submission reports it.
 
     def waits_for_consent(self, choice: FormState) -> bool:
         """Return whether the model of a form has terms that the settings do not accept."""
@@ -117,7 +138,7 @@ class PageController:
         self,
         choice: FormState,
         given: Sequence[object],
-        count: int = 1,
+        wanted: Wanted | None = None,
         *,
         force: bool = False,
         accept: bool = False,
@@ -127,7 +148,8 @@ class PageController:
         Args:
             choice: Of the form.
             given: The entries, in the order of ``fields.entries_of``.
-            count: How many, each with another seed: the next ones after a given seed, or drawn.
+            wanted: How they are made; None for one at the chosen provider. Each of several has
+                another seed: the next ones after a given seed, or drawn.
             force: True to run also what cannot work here.
             accept: True when the user accepts the terms of the model, for these jobs.
 
@@ -135,23 +157,25 @@ class PageController:
             ValidationError: names the problem of each field; nothing was stored.
             TioMagicError: when a job cannot run.
         """
+        wanted = wanted or Wanted(count=1, max_cost="", others=[])
         fields = self.chooser.fields(choice)
         arguments = collect_arguments(fields, read_entries(fields, given, self.files))
         seed = arguments.get("seed")
         jobs = []
-        for number in range(count):
+        for number in range(wanted["count"]):
             if number and isinstance(seed, int):
                 arguments = {**arguments, "seed": (seed + number) % 2**32}
             jobs.append(
                 self.session.generation.submit(
                     Feature(choice["feature"]),
-                    provider=choice["provider"],
+                    provider=[choice["provider"], *self._others_of(choice, wanted)],
                     model=choice["model"],
                     arguments=arguments,
                     detach=True,
                     force=force,
                     accepted=[choice["model"]] if accept else (),
                     preview=True,
+                    max_cost=wanted["max_cost"] or None,
                 )
             )
             self.live.invalidate()

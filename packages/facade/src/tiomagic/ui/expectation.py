@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import takewhile
 from typing import TYPE_CHECKING
 
 from tiomagic.display.escaping import escape
@@ -19,7 +22,47 @@ from tiomagic_domain.quantities import (
 if TYPE_CHECKING:
     from tiomagic.ui.form.expected_call import ExpectedCall
     from tiomagic_domain.catalogue import ModelCard
+    from tiomagic_domain.ports.rehearsal import Check
     from tiomagic_domain.preflight.preflight import Preflight
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """A provider that may run a call."""
+
+    provider: str
+    found: Preflight | None
+    """What a run would take there; None if the provider cannot be asked."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Expectation:
+    """What a run of a form would take."""
+
+    html: str
+    may_cost: bool
+    """False where each of the providers runs it for nothing."""
+
+
+def expect_run(
+    card: ModelCard, call: ExpectedCall, places: Sequence[Place], *, count: int = 1
+) -> Expectation:
+    """Return what a run would take at the first of several providers that can do it.
+
+    Args:
+        card: The model.
+        call: What it is to do.
+        places: The providers in their order; at least one. The last one is shown if none can.
+        count: How many videos one press makes.
+    """
+    found = [place.found for place in places]
+    refused = len(list(takewhile(lambda one: one is not None and not one.can_run, found)))
+    at = min(refused, len(places) - 1)
+    estimates = [None if one is None else one.estimate for one in found]
+    return Expectation(
+        html=expected_run(card, call, found[at], count=count, places=places[: at + 1]),
+        may_cost=any(one is None or not one.is_free for one in estimates),
+    )
 
 
 def expected_run(
@@ -28,6 +71,7 @@ def expected_run(
     found: Preflight | None = None,
     *,
     count: int = 1,
+    places: Sequence[Place] = (),
 ) -> str:
     """Return as HTML what a run would take, and why it would be refused.
 
@@ -36,16 +80,20 @@ def expected_run(
         call: What it is to do.
         found: The preflight of such a run; None if the provider cannot be asked.
         count: How many videos one press makes.
+        places: The providers of the call, of which the last one is to run it and the others cannot.
     """
     length = _length(call, card)
     several = f"{count} videos of " if count > 1 and length else ""
-    parts = [several + length, _size(call), *([] if found is None else _takes(found, count))]
+    where = f"on {places[-1].provider}" if len(places) > 1 else ""
+    parts = [several + length, _size(call), where]
+    parts += [] if found is None else _takes(found, count)
     text = " · ".join(part for part in parts if part)
     shown = f'<p class="tm-facts">{escape(text)}</p>' if text else ""
     # The model's card has all reasons: here the first one is enough.
-    checks = () if found is None else (found.problems or found.warnings)[:1]
+    checks = () if found is None else found.problems or found.warnings
     kind = "tm-why" if found is not None and found.problems else "tm-facts"
-    lines = [(kind, say_checks(checks))]
+    lines = [("tm-facts", _say_passed(place)) for place in places[:-1]]
+    lines.append((kind, _say_first(checks)))
     unknown = card.unknown_words(str(call.settings.get("prompt", "")))
     if unknown:
         lines.append(("tm-facts", say_unknown_words(card.name, call.feature, unknown, PAGE_WORDS)))
@@ -54,6 +102,17 @@ def expected_run(
         + _basis(found)
         + "".join(f'<p class="{kind}">{escape(line)}</p>' for kind, line in lines if line)
     )
+
+
+def _say_passed(place: Place) -> str:
+    """Return why a provider is passed over."""
+    problems = () if place.found is None else place.found.problems
+    return f"Not on {place.provider}: {_say_first(problems)}"
+
+
+def _say_first(checks: Sequence[Check]) -> str:
+    """Return the first reason, without its list: what would work is shown after a press."""
+    return say_checks([replace(one, message=one.message.partition("\n")[0]) for one in checks[:1]])
 
 
 def _takes(found: Preflight, count: int) -> list[str]:
@@ -72,12 +131,14 @@ def _takes(found: Preflight, count: int) -> list[str]:
 
 def _price(found: Preflight, each: str) -> list[str]:
     """Return what a run costs: as expected, or else what an hour of its device does."""
-    if found.estimate is not None and found.estimate.amount is not None:
-        said = describe_amount(found.estimate)
+    estimate, cost = found.estimate, found.cost
+    if estimate is not None and estimate.amount is not None:
+        said = describe_amount(estimate)
         return [] if said is None else [f"{said}{each}"]
-    cost = found.cost
     if cost is None:
-        return []
+        # A price list without this call: the run is paid for all the same.
+        is_paid = found.card.is_hosted or (estimate is not None and estimate.as_of is not None)
+        return ["price not known"] if is_paid else []
     article = "an" if cost.per == "hour" else "a"
     return [f"about {cost.amount:g} {cost.currency} {article} {cost.per}"]
 

@@ -11,7 +11,7 @@ from tiomagic.display.escaping import escape
 from tiomagic.display.phrases.page import PAGE_WORDS
 from tiomagic.display.phrases.problems import say_error
 from tiomagic.ui import theme
-from tiomagic.ui.browser_input import Press, read_filters, read_press
+from tiomagic.ui.browser_input import Press, Wanted, read_filters, read_kept_wanted, read_press
 from tiomagic.ui.choosing import FormState
 from tiomagic.ui.controller import PageController
 from tiomagic.ui.form.widgets import update_notice, update_problems
@@ -58,11 +58,12 @@ class Page:
         first = self._controller.chooser.choose()
         self._choice = gr.State(first)
         self._draft = gr.Textbox(visible=False)
+        self._kept_wanted = gr.Textbox(visible=False)
         self._shown = gr.State(None)
         self._pair = gr.State([])
         self._limit = gr.State(JOBS_PER_PAGE)
         self._mark = gr.State({})
-        self._count = gr.State(1)
+        self._wanted = gr.State(self._controller.first_wanted())
         self._chooser = ChooserPart(self._controller, self._draft, self._choice)
         gr.HTML(theme.HEADER)
         with gr.Tabs() as self._tabs:
@@ -72,7 +73,7 @@ class Page:
                     # Not while the page loads: the browser's stored draft comes first.
                     with gr.Column(elem_id="form"):
                         gr.render(
-                            [self._choice, self._count],
+                            [self._choice, self._wanted],
                             [self._choice.change],
                             show_progress="hidden",
                         )(self._lay_out_form)
@@ -88,10 +89,10 @@ class Page:
                 self._comparison = gr.HTML(compare.comparison([]), js_on_load=CLICK_SCRIPT)
         self._connect(blocks, gallery_tab)
 
-    def _lay_out_form(self, choice: FormState, count: int) -> None:
-        making = MakingForm(self._controller, self._chooser, self._notice, self._count)
+    def _lay_out_form(self, choice: FormState, wanted: Wanted) -> None:
+        making = MakingForm(self._controller, self._chooser, self._notice, self._wanted)
         seen = [self._shown, self._mark, *self._seen.values()]
-        making.lay_out(choice, count, state=self._state, seen=seen, sent=self._show_sent)
+        making.lay_out(choice, wanted, state=self._state, seen=seen, sent=self._show_sent)
 
     def _show_sent(self, job_id: str, state: Sequence[Any]) -> dict[Any, Any]:
         return {self._shown: job_id, **self._changes(job_id, *state[1:])}
@@ -123,9 +124,9 @@ class Page:
             part.click(self._act, self._state, acted, **CLICK_OPTIONS)
         blocks.load(
             self._open,
-            [self._draft, *self._state],
-            [*chosen, self._shown, *seen],
-            js="(_, ...state) => [tiomagic.kept(), ...state]",
+            [self._draft, self._kept_wanted, *self._state],
+            [*chosen, self._wanted, self._shown, *seen],
+            js="(draft, wanted, ...state) => [tiomagic.kept(), tiomagic.wanted(), ...state]",
             **EVENT_OPTIONS,
         )
         gr.Timer(REFRESH_INTERVAL_S).tick(
@@ -136,12 +137,14 @@ class Page:
             **EVENT_OPTIONS,
         )
 
-    def _open(self, draft: str, _: Any, *state: Any) -> dict[Any, Any]:
+    def _open(self, draft: str, wanted: str, _: Any, *state: Any) -> dict[Any, Any]:
         """Show the stored jobs, the newest one large, and the stored draft of the form."""
         newest = self._controller.newest()
         shown = newest.job_id if newest else None
         chosen = self._chooser.updates(self._controller.chooser.restore_draft(draft))
-        return {**chosen, self._shown: shown, **self._changes(shown, *state)}
+        manner = read_kept_wanted(wanted, self._controller.first_wanted())
+        changes = self._changes(shown, *state)
+        return {**chosen, self._wanted: manner, self._shown: shown, **changes}
 
     def _refresh_page(
         self, shown: str | None, mark: dict[str, Any], *narrow: Any

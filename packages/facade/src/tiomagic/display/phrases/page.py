@@ -40,6 +40,7 @@ LABELS: Final[Mapping[str, str]] = MappingProxyType(
         "lora_alpha": "Strength of the model's LoRA",
         "loras": "LoRAs",
         "mask_video": "Mask of what is replaced",
+        "max_cost": "Cost limit",
         "memory": "Memory plan",
         "modality_scale": "Picture and sound guidance",
         "model": "Model",

@@ -71,7 +71,9 @@ def _pattern() -> re.Pattern[str]:
         for schema in card.features.values()
         for parameter in (*schema.parameters, *schema.sizes)
     }
-    known = "|".join(sorted(map(re.escape, names | {"model", "provider"}), key=len, reverse=True))
+    known = "|".join(
+        sorted(map(re.escape, names | {"model", "provider", "max_cost"}), key=len, reverse=True)
+    )
     return re.compile(
         rf"(?<!--set )(?<![\w'=.\[-])(?P<quote>'?)(?P<name>{known})(?(quote)(?P=quote))(?![\w'-])"
         r"(?P<place>\[\d+\])?"

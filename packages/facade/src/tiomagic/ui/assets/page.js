@@ -280,6 +280,8 @@
   // What was entered is kept by the browser: first what this tab has, then what any had last.
   // Only what the user chose: a default belongs to its model, and would be sent for another one.
   const DRAFT = "tiomagic-chosen";
+  // Beside it what holds for every form: what a run may cost, and where else it may run.
+  const WANTED = "tiomagic-wanted";
   // The server refuses a message that is too large, and a page that cannot send its draft never opens.
   const LONGEST = 20000;
   const LARGEST = 500000;
@@ -452,6 +454,16 @@
       const draft = sessionStorage.getItem(DRAFT) || localStorage.getItem(DRAFT) || "";
       return draft.length > LARGEST ? "" : draft;
     },
+    keepWanted(name, entered) {
+      const wanted = JSON.stringify({ ...JSON.parse(this.wanted() || "{}"), [name]: entered });
+      try {
+        sessionStorage.setItem(WANTED, wanted);
+        localStorage.setItem(WANTED, wanted);
+      } catch {
+        // The browser keeps nothing: a reload finds what the settings say.
+      }
+    },
+    wanted: () => sessionStorage.getItem(WANTED) || localStorage.getItem(WANTED) || "",
     sending: (busy) => document.querySelector("#make")?.setAttribute("aria-busy", busy),
     sent() {
       this.sending(false);

@@ -123,6 +123,8 @@ def _phase(moment: RunningJob, ahead: int) -> str:
         before = "1 job" if ahead == 1 else f"{ahead} jobs"
         return f"{STATUS_LABELS[job.status]} · {before} before it"
     says = _progress(progress) if progress else _message(job)
+    if job.status is JobStatus.CANCELING:
+        says = _message(job) or says  # Some vendors cannot stop a run: the message says so.
     parts = [STATUS_LABELS[job.status], says]
     if job.status is JobStatus.QUEUED and job.message == WAITING_MESSAGE:
         parts = [f"{STATUS_LABELS[job.status]} for a worker"]

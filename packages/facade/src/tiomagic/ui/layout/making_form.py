@@ -11,7 +11,7 @@ import gradio as gr
 
 from tiomagic.display.phrases.page import PAGE_WORDS
 from tiomagic.display.phrases.problems import say_error
-from tiomagic.ui.browser_input import read_count
+from tiomagic.ui.browser_input import Wanted, read_wanted
 from tiomagic.ui.choosing import FormState
 from tiomagic.ui.controller import (
     MOST_VARIATIONS,
@@ -27,12 +27,14 @@ from tiomagic.ui.form.widgets import build_form, update_problems
 from tiomagic.ui.layout.chooser import ChooserPart, words_of
 from tiomagic.ui.layout.consent import lay_out_consent
 from tiomagic.ui.layout.options import CLICK_SCRIPT, EVENT_OPTIONS, NEWEST_OPTIONS
+from tiomagic.ui.layout.spending import SpendingPart, keep_unseen, lay_out_spending
 from tiomagic_domain.catalogue import models
 from tiomagic_domain.catalogue.continuation import CONTINUED_VIDEO_ARGUMENT, LOOP_ARGUMENT
 from tiomagic_domain.codes import ErrorCode
 from tiomagic_domain.errors import TioMagicError, ValidationError
 from tiomagic_domain.features import Feature
 from tiomagic_domain.schema.sizes import SECONDS
+from tiomagic_domain.spending.limits import MAX_COST
 
 Sent = Callable[[str, Sequence[Any]], dict[Any, Any]]
 """Shows a job that was sent, by its id and the state of the page."""
@@ -46,12 +48,18 @@ class _Bar:
     """The components below the form."""
 
     expected: Any
+    spending: SpendingPart
     forced: Any
     """Is shown after a refusal."""
     accepted: Any
     """Is shown for a model whose terms wait for a consent."""
     count: Any
     press: Any
+
+    @property
+    def wanted(self) -> list[Any]:
+        """What says how videos are made."""
+        return [self.count, *self.spending.entries]
 
 
 class MakingForm:
@@ -61,7 +69,7 @@ class MakingForm:
         controller: The use cases.
         chooser: Is filled by the buttons of the form.
         notice: Shows what no field shows.
-        wanted: Remembers how many videos are to be made, whatever form is shown.
+        wanted: Remembers how videos are to be made, whatever form is shown.
     """
 
     def __init__(
@@ -79,7 +87,7 @@ class MakingForm:
     def lay_out(
         self,
         choice: FormState,
-        number: int,
+        wanted: Wanted,
         *,
         state: Sequence[Any],
         seen: Sequence[Any],
@@ -89,7 +97,7 @@ class MakingForm:
 
         Args:
             choice: What it is about.
-            number: How many videos it begins with.
+            wanted: How videos are made, until the user says otherwise.
             state: Components with the state of the page.
             seen: Components that a sent job changes.
             sent: Returns their updates.
@@ -107,14 +115,16 @@ class MakingForm:
         made = build_form(
             fields, choice["serial"], example=example, below=lambda name: self._chips(choice, name)
         )
-        bar = self._lay_out_bar(choice, number)
+        bar = self._lay_out_bar(choice, wanted)
         slots = dict(zip((field.name for field in fields), made.slots, strict=True))
+        slots[MAX_COST] = bar.spending.problem
 
         def send(*given: Any) -> dict[Any, Any]:
             known = given[: len(state)]
-            wanted, forced, accepted, *entered = given[len(state) :]
-            many, force = read_count(wanted, MOST_VARIATIONS), forced is True
-            updates = self._send(choice, slots, entered, many, force=force, accept=accepted is True)
+            count, cost, others, forced, accepted, *entered = given[len(state) :]
+            manner = read_wanted(count, cost, others, MOST_VARIATIONS)
+            force, accept = forced is True, accepted is True
+            updates = self._send(choice, slots, entered, manner, force=force, accept=accept)
             jobs = updates.pop("jobs", None)
             shown = sent(jobs[0].job_id, known) if jobs else {}
             # It is offered where it would help, and counts for one press.
@@ -124,8 +134,8 @@ class MakingForm:
         bar.press.click(None, js="() => tiomagic.sending(true)", **EVENT_OPTIONS)
         bar.press.click(
             send,
-            [*state, bar.count, bar.forced, bar.accepted, *made.entries],
-            [*made.slots, bar.forced, self._notice, *seen],
+            [*state, *bar.wanted, bar.forced, bar.accepted, *made.entries],
+            [*slots.values(), bar.forced, self._notice, *seen],
             **EVENT_OPTIONS,
         ).then(None, js="() => tiomagic.sent()", **EVENT_OPTIONS)
         keep = f"(...entered) => {{ tiomagic.keep(...{json.dumps(kept)}, entered); }}"
@@ -135,10 +145,12 @@ class MakingForm:
         self._connect_reshaping(choice, kept, made.entries)
         self._connect_expectation(choice, bar, made.entries, _settings(fields, made.entries))
 
-    def _lay_out_bar(self, choice: FormState, number: int) -> _Bar:
+    def _lay_out_bar(self, choice: FormState, wanted: Wanted) -> _Bar:
         """Build what stands below the form: what a run takes, how many videos, the button."""
+        takes = self._controller.expect(choice, wanted=wanted)
         with gr.Column(elem_id="make-bar"):
-            expected = gr.HTML(self._controller.expect(choice, count=number), elem_id="expected")
+            expected = gr.HTML(takes.html, elem_id="expected")
+            spending = lay_out_spending(self._controller, choice, wanted, may_cost=takes.may_cost)
             accepted = lay_out_consent(self._controller, choice)
             forced = gr.Checkbox(
                 value=False,
@@ -151,7 +163,7 @@ class MakingForm:
             with gr.Row():
                 count = gr.Dropdown(
                     [(_videos(many), many) for many in (1, 2, 3, 4, 6, 8)],
-                    value=number,
+                    value=wanted["count"],
                     label="How many",
                     filterable=False,
                     interactive=True,
@@ -164,7 +176,14 @@ class MakingForm:
                 press = gr.Button(
                     "Make the video", variant="primary", elem_id="make", scale=3, min_width=180
                 )
-        return _Bar(expected=expected, forced=forced, accepted=accepted, count=count, press=press)
+        return _Bar(
+            expected=expected,
+            spending=spending,
+            forced=forced,
+            accepted=accepted,
+            count=count,
+            press=press,
+        )
 
     def _connect_reshaping(
         self, choice: FormState, kept: Sequence[Any], entries: Sequence[Any]
@@ -187,16 +206,27 @@ class MakingForm:
         self, choice: FormState, bar: _Bar, entries: Sequence[Any], settings: Sequence[Any]
     ) -> None:
         """Show anew what a run takes whenever a setting or the number of videos changes."""
+        options = self._controller.chooser.other_providers(choice)
+        cost, others = bar.spending.entries
 
-        def expect(wanted: object, *entered: Any) -> tuple[str, int]:
-            many = read_count(wanted, MOST_VARIATIONS)
-            return self._controller.expect(choice, entered, many), many
+        def expect(
+            before: Wanted, count: object, limit: object, places: object, *entered: Any
+        ) -> dict[Any, Any]:
+            manner = read_wanted(count, limit, places, MOST_VARIATIONS)
+            takes = self._controller.expect(choice, entered, manner)
+            kept = keep_unseen(manner["others"], before, options)
+            return {
+                bar.expected: takes.html,
+                cost: gr.update(visible=takes.may_cost),
+                self._wanted: {**manner, "others": kept},
+            }
 
+        changed = [cost.blur, others.change, bar.count.change]
         gr.on(
-            [entries[0].blur, bar.count.change, *(entry.change for entry in settings)],
+            [entries[0].blur, *changed, *(entry.change for entry in settings)],
             expect,
-            [bar.count, *entries],
-            [bar.expected, self._wanted],
+            [self._wanted, *bar.wanted, *entries],
+            [bar.expected, cost, self._wanted],
             **NEWEST_OPTIONS,
         )
 
@@ -221,7 +251,7 @@ class MakingForm:
         choice: FormState,
         slots: Mapping[str, Any],
         entered: Sequence[Any],
-        count: int,
+        wanted: Wanted,
         *,
         force: bool,
         accept: bool,
@@ -232,7 +262,7 @@ class MakingForm:
         trouble = update_problems([])
         try:
             found["jobs"] = self._controller.submit(
-                choice, entered, count, force=force, accept=accept
+                choice, entered, wanted, force=force, accept=accept
             )
         except ValidationError as error:
             placed, rest = group_problems_by_field(error, list(slots))

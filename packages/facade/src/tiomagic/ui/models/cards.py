@@ -98,7 +98,13 @@ def _badges(one: ModelFacts, *, in_group: bool = False) -> str:
 def _short_facts(one: ModelFacts) -> str:
     card = one.card
     gpu = f"{card.gpu_memory_gib:g} GiB GPU" if card.gpu_memory_gib else "no GPU needed"
-    return f"{gpu} · {describe_rough_gib(card.weights_gib)} · {LICENCE_WORDS[card.terms.use]}"
+    parts = ["" if card.is_hosted else gpu, _weights(card), LICENCE_WORDS[card.terms.use]]
+    return " · ".join(part for part in parts if part)
+
+
+def _weights(card: ModelCard) -> str:
+    """Return the size of the weights; empty for a model that a vendor runs."""
+    return "" if card.is_hosted else describe_rough_gib(card.weights_gib)
 
 
 def _fact_list(one: ModelFacts) -> str:
@@ -106,8 +112,8 @@ def _fact_list(one: ModelFacts) -> str:
     gpu = f"{card.gpu_memory_gib:g} GiB or more" if card.gpu_memory_gib else "none needed"
     does = ", ".join(feature.label for feature in card.features)
     rows = [
-        ("GPU", gpu, ""),
-        ("Weights", f"{describe_rough_gib(card.weights_gib)}{_where(one)}", ""),
+        ("GPU", "" if card.is_hosted else gpu, ""),
+        ("Weights", f"{_weights(card)}{_where(one)}", ""),
         ("Time", *_time(one)),
         ("Licence", f"{LICENCE_WORDS[card.terms.use]} ({card.licence})", card.terms.publishing),
         ("Does", does, ""),
