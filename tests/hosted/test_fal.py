@@ -59,7 +59,7 @@ def test_a_failure_of_fals_own_costs_nothing(provider, new_request, fal):
 
 
 def test_a_run_that_never_started_costs_nothing(provider, new_request, fal):
-    """fal bills no time in its queue; of a run that had started it says nothing."""
+    """The queue is not billed; of a run that had started fal says nothing."""
     for status, amount in ((JobStatus.QUEUED, 0), (JobStatus.RUNNING, None)):
         job = submit(provider, new_request())
         if status is JobStatus.RUNNING:
