@@ -91,3 +91,7 @@ def test_which_models_ask():
 def test_a_card_without_terms_needs_no_consent():
     """It is never asked for what it does not need."""
     require_consent(models()["doodle"], ())
+
+
+def test_a_consent_may_be_written_with_capitals():
+    require_consent(CARD, [NAME.upper()])

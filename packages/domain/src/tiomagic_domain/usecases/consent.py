@@ -30,9 +30,10 @@ def is_accepted(card: ModelCard, accepted: Collection[str]) -> bool:
 
     Args:
         card: The model.
-        accepted: Names of the models whose terms are accepted.
+        accepted: Names of the models whose terms are accepted; capitals or not.
     """
-    return card.must_accept is None or card.name in accepted
+    wanted = card.name.casefold()
+    return card.must_accept is None or any(name.casefold() == wanted for name in accepted)
 
 
 def require_consent(card: ModelCard, accepted: Collection[str]) -> None:
