@@ -58,6 +58,8 @@ def _accepted_terms(value: object) -> tuple[str, ...]:
     from tiomagic_domain.catalogue import models  # noqa: PLC0415  # Where it is set alone.
 
     asking = [card.name for card in models().values() if card.must_accept is not None]
+    written = {name.casefold(): name for name in models()}
+    names = tuple(written.get(name.casefold(), name) for name in names)
     for name in names:
         # A model that is not installed here may be meant: a list is shared between machines.
         nearest = None if name in models() else closest(name, asking)
