@@ -25,7 +25,7 @@ settings.load_profile("tiomagic")
 
 
 MANY_MODULES = 100
-"""So many modules more, and the garbage collector is spared them: torch's libraries are some 3,000."""
+"""So many more, and the garbage collector is spared them; a pipeline brings some 3,000."""
 spared_modules = 0
 
 

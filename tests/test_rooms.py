@@ -13,6 +13,20 @@ LARGEST_ROOM = 14
 OF_ONE_KIND = {"cli/commands", "engines", "catalogue/families", "ports"}
 """Folders with one module a command, a family or a port: they may grow, and need no map."""
 
+LONGEST_MODULE = 400
+"""Lines of a module, its docstrings among them."""
+
+TO_BE_DIVIDED = {
+    "adapters-ray/src/tiomagic_ray/cluster/coordinator.py",
+    "domain/src/tiomagic_domain/ports/provider.py",
+    "facade/src/tiomagic/cli/commands/serve.py",
+    "server/src/tiomagic_server/routes/creating.py",
+}
+"""Modules that are longer still, or have a function that is."""
+
+LONGEST_FUNCTION = 60
+"""Lines of a function, its docstring among them."""
+
 GENERATED = {"types.py", "methods.py", "async_methods.py"}
 
 
@@ -49,6 +63,22 @@ def test_no_room_is_a_heap() -> None:
         if name not in OF_ONE_KIND
     }
     assert {room: count for room, count in heaps.items() if count > LARGEST_ROOM} == {}
+
+
+def test_modules_and_functions_are_short() -> None:
+    """One that grows beyond is divided: a module is read as a whole, a function at a glance."""
+    long = []
+    for path, tree in find_sources().items():
+        name = path.relative_to(PACKAGES).as_posix()
+        if path.name in GENERATED or name in TO_BE_DIVIDED:
+            continue
+        found = {"the module": len(path.read_text("utf-8").splitlines()) - LONGEST_MODULE}
+        for node in ast.walk(tree):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                lines = (node.end_lineno or node.lineno) - node.lineno + 1
+                found[node.name] = lines - LONGEST_FUNCTION
+        long += [f"{name}: {what} by {more} lines" for what, more in found.items() if more > 0]
+    assert long == []
 
 
 def test_no_public_class_name_is_used_twice() -> None:

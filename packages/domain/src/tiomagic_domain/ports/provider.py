@@ -86,9 +86,8 @@ class Request:
         ``picture_frames``: where they are changes what a run takes. So it has with a last picture
         of pose guidance.
         """
-        left_out = {*CONTINUATION_ARGUMENTS, *map(argument_of, self.media)}
+        left_out = {*CONTINUATION_ARGUMENTS, KEYFRAMES, *map(argument_of, self.media)}
         plain = {k: v for k, v in self.job.optional_args.items() if k not in left_out}
-        plain.pop(KEYFRAMES, None)
         if self._moments is not None:
             plain[PICTURE_FRAMES] = self._moments.picture_frames(self.job.arguments)
         elif self.feature is Feature.POSE_GUIDANCE and LAST in self.media:
@@ -119,14 +118,13 @@ class Request:
                     ),
                 )
             case Feature.POSE_GUIDANCE:
-                guiding, given = self.media.get("guiding_video"), self.media.get("pose_video")
+                motion = {name: self.media.get(name) for name in ("guiding_video", "pose_video")}
                 if "image" not in self.media:
-                    return MotionInputs(prompt=prompt, guiding_video=guiding, pose_video=given)
+                    return MotionInputs(prompt=prompt, **motion)
                 return PoseGuidanceInputs(
                     prompt=prompt,
                     image=self.media["image"],
-                    guiding_video=guiding,
-                    pose_video=given,
+                    **motion,
                     control_video=self.media.get("control_video"),
                     last_frame=self.media.get("last_frame"),
                     background_video=self.media.get("background_video"),

@@ -149,16 +149,13 @@ class Preparation:
         values = replace_media(values, {name: m.to_reference() for name, m in media.items()})
         values |= {name: describe_object(value) for name, value in objects.items()}
         job = replace(self._job(feature, card, provider, values), chosen=chosen)
-        facts: dict[str, Any] = {
-            INPUT_NOTES_FACT: [
-                *(f"{n}: {note}" for n, item in media.items() for note in item.notes),
-                *replaced,
-            ],
+        facts = {
+            INPUT_NOTES_FACT: [*_list_notes(media), *replaced],
             SIZE_NOTES_FACT: [*sized.notes, *fitted],
             CHANGED_CHOICES_FACT: [one.to_dict() for one in rerun.changes] if rerun else [],
+            OVERLAP_FRAMES_FACT: going_on.overlap,
         }
         known = {name: fact for name, fact in facts.items() if fact}
-        known |= {OVERLAP_FRAMES_FACT: going_on.overlap} if going_on.overlap else {}
         job = replace(job, facts={**job.facts, **known})
         media = _with_context(media, going_on)
         return Request(job=job, card=card, media=media, objects=objects, addresses=addresses)
@@ -296,6 +293,11 @@ def find_addresses(places: Iterable[MediaPlace]) -> dict[str, str]:
         for name, source in given
         if isinstance(source, str) and source.strip().lower().startswith("https://")
     }
+
+
+def _list_notes(media: Mapping[str, Media]) -> list[str]:
+    """Return what is to be known of each picture and video."""
+    return [f"{name}: {note}" for name, item in media.items() for note in item.notes]
 
 
 def _subject(feature: Feature, card: ModelCard) -> str:

@@ -6,9 +6,9 @@ submission with an unknown result is looked up, never repeated.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, Unpack
 
 from tiomagic_domain.catalogue import ModelCard, find_feature, find_model
 from tiomagic_domain.codes import ErrorCode
@@ -18,7 +18,6 @@ from tiomagic_domain.jobs.job import Job
 from tiomagic_domain.jobs.tags import validate_tags
 from tiomagic_domain.lifecycle.finishing import VideoFinisher, keep_as_it_is
 from tiomagic_domain.lifecycle.job_updater import ignore_change, ignore_trouble
-from tiomagic_domain.money.budgets import Budget
 from tiomagic_domain.money.estimate import ESTIMATE, read_estimate
 from tiomagic_domain.ports.clock import Clock
 from tiomagic_domain.ports.job_repository import JobRepository
@@ -28,7 +27,6 @@ from tiomagic_domain.ports.media_reader import MediaReader
 from tiomagic_domain.ports.output_store import OutputStore
 from tiomagic_domain.ports.provider import Provider, Request, find_answers
 from tiomagic_domain.ports.video_joiner import VideoJoiner
-from tiomagic_domain.progress import ProgressSink, ignore_progress
 from tiomagic_domain.requests.preparation import Preparation
 from tiomagic_domain.requests.rerun import RerunCall, build_rerun_call
 from tiomagic_domain.spending.fallback import PASSED_OVER, PassedOver, try_in_order
@@ -42,7 +40,7 @@ from tiomagic_domain.usecases.consent import AcceptedTerms, accept_nothing, requ
 from tiomagic_domain.usecases.idempotency import IdempotencyKeys, validate_key
 from tiomagic_domain.usecases.interruptions import say_canceled
 from tiomagic_domain.usecases.planning import JobPlans
-from tiomagic_domain.usecases.submission import Submission
+from tiomagic_domain.usecases.submission import Submission, SubmissionOptions
 from tiomagic_domain.usecases.tracking import find_provider, require_provider
 from tiomagic_domain.workers import Background, DeviceLock
 from tiomagic_domain.workers.waiting_reasons import WAITING_MESSAGE
@@ -109,26 +107,15 @@ class Generation(JobPlans):
         self._device_lock = DeviceLock(background, repository, on_trouble) if background else None
         self._accepted = accepted
 
-    def submit(  # noqa: PLR0913 - by keyword only, as the calls of the facade
+    def submit(
         self,
         feature: Feature,
         *,
         provider: str | Sequence[str],
         model: str | None,
         arguments: Mapping[str, object],
-        on_progress: ProgressSink = ignore_progress,
-        detach: bool = False,
-        retry: int = 0,
-        tags: Sequence[str] = (),
-        key: str | None = None,
         rerun: RerunCall | None = None,
-        force: bool = False,
-        accepted: Collection[str] = (),
-        preview: bool = False,
-        max_cost: object = None,
-        job_id: str | None = None,
-        payer: str | None = None,
-        budgets: Sequence[Budget] = (),
+        **options: Unpack[SubmissionOptions],
     ) -> Job:
         """Validate a call, store its job, and submit it to the provider.
 
@@ -138,21 +125,8 @@ class Generation(JobPlans):
                 :mod:`tiomagic_domain.spending.fallback`.
             model: Which model; None for the provider's default.
             arguments: Inputs and settings by name.
-            on_progress: Gets each progress event while a blocking provider works.
-            detach: True to let a worker process run a blocking provider's job, and return at once.
-            retry: How often a worker's job may run again after its worker was lost.
-            tags: Of the job.
-            key: The caller's idempotency key: the same call with it gives the same job again.
             rerun: The repeated call that the arguments are of; None for a call of the user.
-            force: True to run also what the preflight says cannot work.
-            accepted: Models whose terms are accepted for this call, beside those accepted for all.
-            preview: True to have the run draw previews from its first steps on.
-            max_cost: The most that the run may cost: an amount of USD, or text such as
-                ``2.50 EUR``. None for the limit that is set for all calls.
-            job_id: A UUID that the job gets, for a caller that has to know it before; None for a
-                new one. Of several providers only the first that is tried gets it.
-            payer: Whose job it is, for budgets of that payer.
-            budgets: Budgets that hold beside those that are set for all.
+            **options: See :class:`~tiomagic_domain.usecases.submission.SubmissionOptions`.
 
         Returns:
             The stored job. It is over if the provider is blocking and ``detach`` is False; a job
@@ -167,22 +141,17 @@ class Generation(JobPlans):
                 ``all_passed_over``: none of several providers can run it.
             TioMagicError: it could not be run. The job, ``job_id`` in the details, is ``failed``.
         """
+        options["tags"] = validate_tags(options.get("tags", ()))
+        options["key"] = validate_key(options.get("key"))
         call = Submission(
             feature=feature,
             model=model,
             arguments=arguments,
-            on_progress=on_progress,
-            detach=detach,
-            retry=retry,
-            tags=validate_tags(tags),
-            key=validate_key(key),
             rerun=rerun,
-            force=force,
-            accepted=accepted,
-            preview=preview,
-            limits=self._limits().of_call(max_cost).within(budgets),
-            job_id=job_id,
-            payer=payer,
+            limits=self._limits()
+            .of_call(options.get("max_cost"))
+            .within(options.get("budgets", ())),
+            **options,
         )
         names = self._list_providers(provider, call.key)
         for attempt in try_in_order(names, lambda one: self._release_key(one, call)):
@@ -321,24 +290,14 @@ class Generation(JobPlans):
             raise
         return self._store_waiting_reason(job, why)
 
-    def rerun(  # noqa: PLR0913 - by keyword only, as ``submit``
+    def rerun(
         self,
         recipe: Mapping[str, Any],
         *,
         overrides: Mapping[str, object],
         provider: str | Sequence[str] | None = None,
         model: str | None = None,
-        on_progress: ProgressSink = ignore_progress,
-        detach: bool = False,
-        retry: int = 0,
-        tags: Sequence[str] = (),
-        key: str | None = None,
-        force: bool = False,
-        preview: bool = False,
-        max_cost: object = None,
-        job_id: str | None = None,
-        payer: str | None = None,
-        budgets: Sequence[Budget] = (),
+        **options: Unpack[SubmissionOptions],
     ) -> Job:
         """Run a recipe again, with the same seed unless another is given.
 
@@ -350,17 +309,7 @@ class Generation(JobPlans):
             model: Another model than the recipe's. It gets the inputs, the seed and what the user
                 chose, as far as it has them, and its own defaults for the rest; the job's fact
                 ``changed_choices`` says what it did not take.
-            on_progress: Gets each progress event while a blocking provider works.
-            detach: As for ``submit``.
-            retry: As for ``submit``.
-            tags: As for ``submit``.
-            key: As for ``submit``.
-            force: As for ``submit``.
-            preview: As for ``submit``.
-            max_cost: As for ``submit``.
-            job_id: As for ``submit``.
-            payer: As for ``submit``.
-            budgets: As for ``submit``.
+            **options: See :class:`~tiomagic_domain.usecases.submission.SubmissionOptions`.
         """
         feature = find_feature(str(recipe["feature"]))
         card = find_model(model or recipe["model"], feature, catalogue=self._catalogue)
@@ -370,16 +319,6 @@ class Generation(JobPlans):
             provider=provider or str(recipe["provider"]),
             model=card.name,
             arguments=call.arguments,
-            on_progress=on_progress,
-            detach=detach,
-            retry=retry,
-            tags=tags,
-            key=key,
             rerun=call,
-            force=force,
-            preview=preview,
-            max_cost=max_cost,
-            job_id=job_id,
-            payer=payer,
-            budgets=budgets,
+            **options,
         )

@@ -71,16 +71,11 @@ def run_feature(
     with reporting(as_json=manner.as_json, debug=manner.debug) as output:
         if options["prompt"] is None and source is None and continued is None:
             raise typer.BadParameter(NO_PROMPT, param_hint="PROMPT")
-        from tiomagic.cli._trust import announce_download, ask_for_consent  # noqa: PLC0415  # Not for --help.
+        from tiomagic.cli._trust import ask_before_run  # noqa: PLC0415  # Not for --help.
         from tiomagic.cli._values import read_arguments  # noqa: PLC0415  # The same.
         from tiomagic.cli.warm.submit import submit  # noqa: PLC0415  # The same.
 
-        tm = connect(
-            output,
-            provider=manner.provider,
-            model_path=manner.model_path,
-            accept_terms=manner.accept_terms,
-        )
+        tm = _connect_for(output, manner)
         if continued is not None:
             found = _continue(tm, continued, options["prompt"], model, source)
             options, more, model = {**options, "prompt": found.prompt}, found.arguments, found.model
@@ -92,7 +87,7 @@ def run_feature(
             )
         _set_provider(tm, recipe)
         usual = tm.get_default_model(feature=cast("FeatureName", feature))
-        name = model or (str(recipe["model"]) if recipe else usual)
+        name = model or (recipe["model"] if recipe else usual)
         # Of several providers each has a default model of its own.
         wanted = model if model is None and recipe is None and tm.settings.other_providers else name
         arguments = {**read_arguments(feature, name, options, assignments, more), **more}
@@ -101,28 +96,23 @@ def run_feature(
         if manner.dry_run:
             show_plan(output, tm, feature, wanted, arguments, recipe=recipe, manner=manner)
             return
-        ask_for_consent(output, tm, [name])
-        announce_download(
-            output,
-            tm,
-            name,
-            quiet=manner.quiet,
-            yes=manner.yes,
-            force=manner.force,
-            arguments={**_arguments_of(recipe), **arguments},
-        )
+        ask_before_run(output, tm, name, {**_arguments_of(recipe), **arguments}, manner)
         if shows_progress(manner):
             show_sizes(output, feature, name, arguments, recipe)
-        call = partial(
-            _choose_call(tm, feature, wanted, source),
-            retry=manner.retry,
-            force=manner.force,
-            max_cost=manner.max_cost,
-            **arguments,
-        )
+        call = partial(_choose_call(tm, feature, wanted, source, manner), **arguments)
         provider = tm.session.configured_provider()
         job = submit(output, tm, manner, provider, name, call, previews=previews)
         wait_and_show(output, job, manner, target, previews=previews)
+
+
+def _connect_for(output: Output, manner: CommandRun) -> TioMagic:
+    """Return ``tm`` with the settings of a command that makes a video."""
+    return connect(
+        output,
+        provider=manner.provider,
+        model_path=manner.model_path,
+        accept_terms=manner.accept_terms,
+    )
 
 
 def _list_given(
@@ -141,12 +131,14 @@ def _arguments_of(recipe: Mapping[str, Any] | None) -> dict[str, Any]:
 
 
 def _choose_call(
-    tm: TioMagic, feature: str, model: str | None, source: str | None
+    tm: TioMagic, feature: str, model: str | None, source: str | None, manner: CommandRun
 ) -> Callable[..., Any]:
-    """Return the method of ``tm`` that makes the video, with its model."""
+    """Return the method of ``tm`` that makes the video, with its model and its options."""
+    options = {"retry": manner.retry, "force": manner.force, "max_cost": manner.max_cost}
     if source is None:
-        return partial(getattr(tm, feature), model)
-    return partial(tm.rerun, source, model=model, trust=True)  # It was asked about before.
+        return partial(getattr(tm, feature), model, **options)
+    # It was asked about before.
+    return partial(tm.rerun, source, model=model, trust=True, **options)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,11 +17,28 @@ from tiomagic.display.streams import is_terminal, write
 
 if TYPE_CHECKING:
     from tiomagic import TioMagic
+    from tiomagic.cli._options import CommandRun
     from tiomagic.cli._output import Output
 
 
 ASKED_BYTES: Final = 5_000_000_000
 """Larger downloads ask first, on a terminal."""
+
+
+def ask_before_run(
+    output: Output, tm: TioMagic, model: str, arguments: Mapping[str, object], manner: CommandRun
+) -> None:
+    """Ask for what a run needs the user's word for: its model's terms, and a large download."""
+    ask_for_consent(output, tm, [model])
+    announce_download(
+        output,
+        tm,
+        model,
+        quiet=manner.quiet,
+        yes=manner.yes,
+        force=manner.force,
+        arguments=arguments,
+    )
 
 
 def ask_for_consent(output: Output, tm: TioMagic, models: Iterable[str]) -> None:
