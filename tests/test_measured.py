@@ -9,7 +9,7 @@ import tomllib
 
 import pytest
 from tests.lanes import ROOT
-from tests.measured import FOR_CHILDREN, MEASURED, is_measured, pause
+from tests.measured import FOR_CHILDREN, IN_A_LIBRARY, MEASURED, is_measured, pause
 
 
 @pytest.mark.parametrize(
@@ -29,6 +29,12 @@ from tests.measured import FOR_CHILDREN, MEASURED, is_measured, pause
 def test_the_longest_path_that_fits_decides(path, lanes, measured):
     """A test in a lane that is left out there is not measured."""
     assert is_measured(ROOT / path, lanes) is measured
+
+
+def test_each_test_that_is_left_out_exists():
+    """One that is renamed would be measured again, and nobody would know why CI is slower."""
+    for name, path in IN_A_LIBRARY.items():
+        assert f"\ndef {name}(" in (ROOT / path).read_text("utf-8"), name
 
 
 TRACED = """
