@@ -134,7 +134,11 @@ def _choose_call(
     tm: TioMagic, feature: str, model: str | None, source: str | None, manner: CommandRun
 ) -> Callable[..., Any]:
     """Return the method of ``tm`` that makes the video, with its model and its options."""
-    options = {"retry": manner.retry, "force": manner.force, "max_cost": manner.max_cost}
+    options: dict[str, Any] = {
+        "retry": manner.retry,
+        "force": manner.force,
+        "max_cost": manner.max_cost,
+    }
     if source is None:
         return partial(getattr(tm, feature), model, **options)
     # It was asked about before.
