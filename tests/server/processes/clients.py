@@ -1,4 +1,4 @@
-"""Many clients of a server at once: each makes its videos, and asks for them until they are over.
+"""Many clients of one or several servers: each makes its videos and asks for them until their end.
 
 They behave as careful clients do: every create has an idempotency key and is repeated with it until
 there is an answer, and a poll waits as long as the server says. What they were told is kept, for
@@ -8,8 +8,10 @@ whoever looks afterwards whether it was true.
 from __future__ import annotations
 
 import asyncio
+import itertools
 import time
 from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,10 +20,11 @@ import httpx
 OVER = frozenset({"completed", "failed"})
 AGAIN = frozenset({429, 503})
 """Answers after which a request is repeated."""
-PAUSE_S = 0.2
-"""Before a request is repeated whose answer was lost."""
+FIRST_PAUSE_S = 0.2
+LONGEST_PAUSE_S = 3.0
+"""Before a request is repeated whose answer was lost; each pause is twice the one before."""
 TIMEOUT_S = 120.0
-GIVE_UP_S = 300.0
+GIVE_UP_S = 1800.0
 """After so long without a good answer a client fails: the server does not come back."""
 
 
@@ -43,10 +46,10 @@ class Told:
 
 @dataclass
 class Clients:
-    """So many clients of one server.
+    """So many clients.
 
     Attributes:
-        address: Of the server.
+        addresses: Of the servers; a request whose answer is lost is repeated at the next one.
         count: How many clients.
         jobs_each: Videos of each.
         poll_pause_s: Between two polls of a client; None for what the server says.
@@ -55,13 +58,14 @@ class Clients:
         name: Of these clients, in their keys.
     """
 
-    address: str
+    addresses: Sequence[str]
     count: int
     jobs_each: int
     poll_pause_s: float | None = None
     body: dict[str, Any] = field(default_factory=dict)
     name: str = "load"
     told: Told = field(default_factory=Told)
+    _turn: Iterator[int] = field(default_factory=itertools.count)
 
     async def run(self) -> Told:
         """Let all clients work until their videos are over."""
@@ -109,18 +113,22 @@ class Clients:
     ) -> httpx.Response:
         """Send a request until it is answered."""
         times = self.told.create_ms if kind == "create" else self.told.poll_ms
-        until = time.monotonic() + GIVE_UP_S
+        until, pause = time.monotonic() + GIVE_UP_S, FIRST_PAUSE_S
+        turns = itertools.cycle(self.addresses)
+        for _ in range(next(self._turn) % len(self.addresses)):
+            next(turns)
         while True:
             assert time.monotonic() < until, f"{method} {path}: {dict(self.told.answers)}"
             begun = time.perf_counter()
             try:
-                answer = await http.request(method, path, **more)
+                answer = await http.request(method, next(turns) + path, **more)
             except httpx.TransportError:
                 self.told.answers[f"{kind} lost"] += 1
-                await asyncio.sleep(PAUSE_S)
+                await asyncio.sleep(pause)
+                pause = min(2 * pause, LONGEST_PAUSE_S)
                 continue
             self.told.answers[f"{kind} {answer.status_code}"] += 1
             if answer.status_code not in AGAIN:
                 times.append((time.perf_counter() - begun) * 1000)
                 return answer
-            await asyncio.sleep(float(answer.headers.get("retry-after", PAUSE_S)))
+            await asyncio.sleep(float(answer.headers.get("retry-after", FIRST_PAUSE_S)))

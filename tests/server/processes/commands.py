@@ -26,7 +26,10 @@ LOOK_EVERY_S = 0.05
 
 @dataclass
 class ServeCommand:
-    """The command in a folder of its own; it may be started many times."""
+    """The command in a folder; it may be started many times.
+
+    Several in one folder, over one database, are several servers of the same jobs.
+    """
 
     folder: Path
     database_url: str | None = None
@@ -41,7 +44,8 @@ class ServeCommand:
     def __post_init__(self) -> None:
         """Install the provider."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        install(self.folder / "site")
+        if not (self.folder / "site").exists():
+            install(self.folder / "site")
 
     @property
     def runs(self) -> CloudRuns:

@@ -12,7 +12,7 @@ import anyio.to_thread
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 
 from tiomagic import TioMagic, __version__
 from tiomagic.display.journal import get_logger
@@ -142,7 +142,8 @@ def _handle_errors(app: FastAPI) -> None:
         status = error.status_code
         message = str(error.detail)
         if status == 404:
-            message = f"there is no {request.method} {request.url.path}; see /openapi.json"
+            path = shorten_repr(request.url.path)
+            message = f"there is no {request.method} {path}; see /openapi.json"
         return build_error(
             request, status, message, code=say_status(status), headers=error.headers or {}
         )
@@ -158,6 +159,10 @@ def _handle_errors(app: FastAPI) -> None:
         ]
         return answer_error(request, ValidationError.of(problems, subject="the request"))
 
+    async def of_gone_client(request: Request, _: Exception) -> PlainAnswer:
+        # Its connection has ended within the body: nobody reads this.
+        return build_error(request, 400, "the body has no end", code=ErrorCode.INVALID_INPUT)
+
     async def unexpected(request: Request, error: Exception) -> PlainAnswer:
         get_logger().error(
             "server.failed", path=request.url.path, error=repr(error), exc_info=error
@@ -168,6 +173,7 @@ def _handle_errors(app: FastAPI) -> None:
     app.add_exception_handler(TioMagicError, ours)
     app.add_exception_handler(HTTPException, of_framework)
     app.add_exception_handler(RequestValidationError, of_query)
+    app.add_exception_handler(ClientDisconnect, of_gone_client)
     app.add_exception_handler(Exception, unexpected)
 
 

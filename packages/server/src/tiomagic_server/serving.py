@@ -88,6 +88,7 @@ def configure(application: Any, **more: Any) -> uvicorn.Config:
         proxy_headers=False,
         server_header=False,
         http=BoundedProtocol,
+        ws="none",
         h11_max_incomplete_event_size=MAX_HEAD_BYTES,
         timeout_graceful_shutdown=STOP_TIMEOUT_S,
         **more,

@@ -1,0 +1,37 @@
+"""A server that is killed again and again while clients work: what they were told is true."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import pytest
+from tests.server.processes.clients import Clients
+from tests.server.processes.killing import kill_at_random
+from tests.server.processes.truth import Truth, read_truth
+
+if TYPE_CHECKING:
+    from tests.server.processes.commands import ServeCommand
+
+KILLS = 5
+"""``benchmarks/server_load.py --kills 50`` is the same with more of everything."""
+
+
+@pytest.mark.timeout(1800)
+def test_nothing_that_was_taken_is_lost_or_made_twice(
+    run_command: Callable[..., ServeCommand],
+) -> None:
+    """Each create is repeated with its key until there is an answer."""
+    command = run_command(workers=1, seconds=0.5)
+    clients = Clients([command.address], 10, 4)
+    seed = random.randrange(2**32)
+    print(f"seed {seed}")  # Of a failure.
+    with kill_at_random([command], KILLS, random.Random(seed), longest_life_s=1.0) as kills:
+        told = asyncio.run(clients.run())
+    assert kills.done == KILLS
+    assert told.contradictions == []
+    assert read_truth(command, told) == Truth(lost=[], twice=[], sent_twice=[])
+    assert set(told.ends.values()) == {"completed"}
+    assert len(told.ends) == 40

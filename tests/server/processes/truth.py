@@ -1,0 +1,44 @@
+"""What is true after the clients of a server have done their work: read from the store itself."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from tiomagic_domain.jobs.job import JobQuery
+from tiomagic_storage import open_repository
+
+if TYPE_CHECKING:
+    from tests.server.processes.clients import Told
+    from tests.server.processes.commands import ServeCommand
+
+
+@dataclass(frozen=True, slots=True)
+class Truth:
+    """What is wrong with what clients were told; all of it empty in a good world."""
+
+    lost: Sequence[str]
+    """Ids that a client was told and that are no job with its key."""
+    twice: Sequence[str]
+    """Prompts of more than one job: each call has its own."""
+    sent_twice: Sequence[str]
+    """Jobs whose run was asked for more than once."""
+
+
+def read_truth(command: ServeCommand, told: Told) -> Truth:
+    """Compare what clients were told with the job store and the runs of the provider."""
+    assert command.database_url is not None
+    repository = open_repository(command.database_url)
+    try:
+        jobs = repository.list(JobQuery(limit=None))
+    finally:
+        repository.close()
+    by_key = {job.idempotency_key: job.job_id for job in jobs}
+    prompts = Counter(str(job.required_args["prompt"]) for job in jobs)
+    return Truth(
+        lost=[job_id for key, job_id in told.jobs.items() if by_key.get(key) != job_id],
+        twice=[prompt for prompt, count in prompts.items() if count > 1],
+        sent_twice=[job_id for job_id, count in command.runs.sent().items() if count > 1],
+    )
