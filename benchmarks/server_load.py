@@ -34,7 +34,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "benchmarks")]  # The test suite starts Po
 
 from store import describe_machine, describe_versions, summarize_times  # noqa: E402
 from tests.server.processes.clients import Clients, Told  # noqa: E402
-from tests.server.processes.commands import ServeCommand, find_children  # noqa: E402
+from tests.server.processes.commands import Forks, ServeCommand, find_children  # noqa: E402
 from tests.server.processes.killing import kill_at_random  # noqa: E402
 from tests.server.processes.truth import Truth, read_truth  # noqa: E402
 from tests.storage.postgresql import create_database, find_binaries, run_server  # noqa: E402
@@ -71,12 +71,20 @@ def main() -> None:
         run_server(binaries) as server,
         create_database(server) as url,
     ):
-        served = Path(folder) / "served"
+        forks = Forks() if options.kills else None
         commands = [
-            ServeCommand(served, url, workers=options.workers, seconds=options.seconds)
+            ServeCommand(
+                Path(folder) / "served",
+                url,
+                workers=options.workers,
+                seconds=options.seconds,
+                forks=forks,
+            )
             for _ in range(options.servers)
         ]
         result |= measure(commands, options)
+        if forks is not None:
+            forks.close()
     result["load_average_1min_at_end"] = round(os.getloadavg()[0], 2)
     name = "server_kills" if options.kills else "server_load"
     text = json.dumps(result, indent=2)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
 import sys
+import threading
 import time
+import uuid
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -19,9 +23,68 @@ from tests.server.processes.cloud import (
 )
 
 ROOT = Path(__file__).parents[3]
-SERVE = (sys.executable, "-m", "tiomagic", "serve")
 START_TIMEOUT_S = 300
 LOOK_EVERY_S = 0.05
+
+
+@dataclass
+class ForkedProcess:
+    """A process that another one has started, as ``subprocess.Popen`` has its own."""
+
+    pid: int
+
+    def poll(self) -> int | None:
+        """Return None as long as it runs; its exit status is not known."""
+        return None if is_alive(self.pid) else 0
+
+    def kill(self) -> None:
+        """End it."""
+        send(self.pid, signal.SIGKILL)
+
+    def terminate(self) -> None:
+        """Ask it to end."""
+        send(self.pid, signal.SIGTERM)
+
+    def wait(self, timeout_s: float = 120) -> int:
+        """Wait for its end."""
+        wait_until(lambda: not is_alive(self.pid), "the end of a process", timeout_s)
+        return 0
+
+
+class Forks:
+    """A process with all imports, which starts commands as its forks."""
+
+    def __init__(self) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "tests.server.processes.forking"],
+            cwd=ROOT,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        self._lock = threading.Lock()
+
+    def start(
+        self, words: list[str], folder: Path, environment: dict[str, str], said: Path, log: Path
+    ) -> int:
+        """Start ``tiomagic`` with some words, and return the process."""
+        order = {
+            "argv": ["tiomagic", *words],
+            "folder": str(folder),
+            "environment": environment,
+            "stdout": str(said),
+            "stderr": str(log),
+        }
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        with self._lock:
+            self._process.stdin.write(json.dumps(order) + "\n")
+            self._process.stdin.flush()
+            return int(self._process.stdout.readline())
+
+    def close(self) -> None:
+        """End it; its forks go on."""
+        self._process.communicate()
 
 
 @dataclass
@@ -39,7 +102,9 @@ class ServeCommand:
     more: tuple[str, ...] = ()
     variables: dict[str, str] = field(default_factory=dict)
     address: str = ""
-    process: subprocess.Popen[str] | None = None
+    process: subprocess.Popen[bytes] | ForkedProcess | None = None
+    forks: Forks | None = None
+    """Starts the command quickly; None for a Python of its own."""
 
     def __post_init__(self) -> None:
         """Install the provider."""
@@ -55,10 +120,10 @@ class ServeCommand:
     @property
     def log(self) -> str:
         """What the command has said on stderr, in all its lives."""
-        return (self.folder / "serve.log").read_text()
+        return self._log.read_text()
 
-    def start(self, port: int = 0) -> None:
-        """Start the command, and return when each of its processes can answer."""
+    def start(self) -> None:
+        """Start the command, and return when it can answer."""
         environment = {
             **{k: v for k, v in os.environ.items() if not k.startswith("TIOMAGIC_")},
             "PYTHONPATH": os.pathsep.join([str(ROOT), str(self.folder / "site")]),
@@ -68,38 +133,47 @@ class ServeCommand:
             **({} if self.database_url is None else {"TIOMAGIC_DATABASE_URL": self.database_url}),
             **self.variables,
         }
-        port_words = ["--port", str(port or self._port)]
-        with (self.folder / "serve.log").open("a") as log:
-            self.process = subprocess.Popen(
-                [*SERVE, *port_words, "--workers", str(self.workers), *self.more],
-                cwd=self.folder,
-                env=environment,
-                stdout=subprocess.PIPE,
-                stderr=log,
-                text=True,
-            )
-        assert self.process.stdout is not None
-        self.address = self.process.stdout.readline().strip()
-        assert self.address, self.log
-        self.process.stdout.close()
-        self._wait_until_up()
+        words = ["serve", "--port", str(self._port), "--workers", str(self.workers), *self.more]
+        said = self.folder / f"address-{uuid.uuid4().hex}"
+        if self.forks is not None:
+            pid = self.forks.start(words, self.folder, environment, said, self._log)
+            self.process = ForkedProcess(pid)
+        else:
+            with self._log.open("a") as log, said.open("w") as out:
+                self.process = subprocess.Popen(
+                    [sys.executable, "-m", "tiomagic", *words],
+                    cwd=self.folder,
+                    env=environment,
+                    stdout=out,
+                    stderr=log,
+                )
+        self._wait(lambda: said.exists() and said.read_text().endswith("\n"))
+        self.address = said.read_text().strip()
+        self._wait(self._is_ready)
+
+    @property
+    def _log(self) -> Path:
+        return self.folder / "serve.log"
+
+    def _is_ready(self) -> bool:
+        try:
+            return httpx.get(f"{self.address}/readyz", timeout=60).status_code == 200
+        except httpx.TransportError:
+            return False
+
+    def _wait(self, condition: Callable[[], bool]) -> None:
+        """Wait until something is so, as long as the command runs."""
+        until = time.monotonic() + START_TIMEOUT_S
+        while not condition():
+            assert self.process is not None
+            assert self.process.poll() is None, self.log
+            assert time.monotonic() < until, self.log
+            time.sleep(LOOK_EVERY_S)
 
     @property
     def _port(self) -> int:
         """The port of the last life: clients find the server again."""
         return int(self.address.rpartition(":")[2]) if self.address else 0
-
-    def _wait_until_up(self) -> None:
-        until = time.monotonic() + START_TIMEOUT_S
-        while True:
-            try:
-                if httpx.get(f"{self.address}/readyz", timeout=60).status_code == 200:
-                    return
-            except httpx.TransportError:
-                assert time.monotonic() < until, self.log
-                assert self.process is not None
-                assert self.process.poll() is None, self.log
-                time.sleep(LOOK_EVERY_S)
 
     def pids(self) -> list[int]:
         """Return the processes that answer: the command itself, or its children."""

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.server.processes.commands import ServeCommand
+from tests.server.processes.commands import Forks, ServeCommand
 from tests.storage.postgresql import create_database
 
 
@@ -28,6 +28,14 @@ def run_command(
             return made
 
         yield run
+
+
+@pytest.fixture(scope="module")
+def forks() -> Iterator[Forks]:
+    """Starts a command quickly."""
+    made = Forks()
+    yield made
+    made.close()
 
 
 @pytest.fixture(scope="module")

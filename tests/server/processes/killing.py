@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from tests.server.processes.commands import ServeCommand
 
-LONGEST_LIFE_S = 3.0
+LONGEST_LIFE_S = 10.0
 """A server lives for less than this from its first answer on."""
 
 

@@ -13,7 +13,7 @@ from tests.server.processes.killing import kill_at_random
 from tests.server.processes.truth import Truth, read_truth
 
 if TYPE_CHECKING:
-    from tests.server.processes.commands import ServeCommand
+    from tests.server.processes.commands import Forks, ServeCommand
 
 KILLS = 5
 """``benchmarks/server_load.py --kills 50`` is the same with more of everything."""
@@ -21,10 +21,10 @@ KILLS = 5
 
 @pytest.mark.timeout(1800)
 def test_nothing_that_was_taken_is_lost_or_made_twice(
-    run_command: Callable[..., ServeCommand],
+    run_command: Callable[..., ServeCommand], forks: Forks
 ) -> None:
     """Each create is repeated with its key until there is an answer."""
-    command = run_command(workers=1, seconds=0.5)
+    command = run_command(forks=forks, seconds=0.5)
     clients = Clients([command.address], 10, 4)
     seed = random.randrange(2**32)
     print(f"seed {seed}")  # Of a failure.

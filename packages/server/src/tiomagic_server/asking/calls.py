@@ -31,6 +31,9 @@ FRAME_ARGUMENTS: Final = ("first_frame", "last_frame", "keyframes")
 WEIGHT_ARGUMENTS: Final = ("loras", "weights", "revisions")
 """Arguments that name files of the server's machine, or let it download from anybody's
 repository."""
+MAX_TEXT_LENGTH: Final = 32_768
+"""Most characters of a text such as the prompt. It is stored with the job, and read with every list
+of jobs."""
 NAMES_WEIGHTS: Final = "is not taken from clients of this server: it names weights to load"
 
 
@@ -147,6 +150,17 @@ def _refuse(names: Iterable[str], arguments: dict[str, Any], message: str) -> li
         for name in names
         if name in arguments
     ]
+
+
+def _refuse_long_texts(arguments: dict[str, Any], media: Mapping[str, Kind]) -> list[Problem]:
+    """Cut texts that are longer than any words for a video, each with its problem."""
+    problems = []
+    for name, value in arguments.items():
+        if isinstance(value, str) and len(value) > MAX_TEXT_LENGTH and name not in media:
+            message = f"may have {MAX_TEXT_LENGTH:,} characters, not {len(value):,}"
+            problems.append(Problem(field=name, message=message, given=shorten_repr(value)))
+            arguments[name] = value[:MAX_TEXT_LENGTH]
+    return problems
 
 
 def _media_kinds(schema: Schema) -> dict[str, Kind]:
