@@ -105,7 +105,12 @@ def measure(commands: list[ServeCommand], options: argparse.Namespace) -> dict[s
         began = time.monotonic()
         with (
             watch,
-            kill_at_random(commands, options.kills // len(commands), chance) as kills,
+            kill_at_random(
+                commands,
+                options.kills // len(commands),
+                chance,
+                answered=clients.told.answers.total,
+            ) as kills,
         ):
             told = asyncio.run(clients.run())
             seconds = time.monotonic() - began

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 HOST = b"Host: localhost\r\n"
 HEALTH = b"GET /healthz HTTP/1.1\r\n" + HOST + b"\r\n"
+POST = b"POST /v1/videos HTTP/1.1\r\n" + HOST
 UPLOAD = (
     POST + b"Content-Type: application/json\r\nExpect: 100-continue\r\nContent-Length: 100\r\n\r\n"
 )
@@ -141,7 +142,6 @@ def test_a_last_event_that_is_none(studio: FakeStudio, given: str) -> None:
     assert "event: video.completed" in answer.text
 
 
-POST = b"POST /v1/videos HTTP/1.1\r\n" + HOST
 HEADS = {
     "a header of 200 KB": b"GET /healthz HTTP/1.1\r\n" + HOST + b"X: " + b"a" * 200_000,
     "two hosts": b"GET /v1/videos HTTP/1.1\r\n" + HOST + b"Host: evil.example",

@@ -14,17 +14,15 @@ import os
 import runpy
 import signal
 import sys
+import tempfile
+from pathlib import Path
 
 APPEND = os.O_WRONLY | os.O_CREAT | os.O_APPEND
 
 
 def main() -> None:
     """Fork for each line until there are no more."""
-    import tiomagic_hosted
-    import tiomagic_server.serving  # noqa: F401
-    import tiomagic_storage  # noqa: F401
-
-    del tiomagic_hosted
+    warm_up()
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # No zombies.
     for line in sys.stdin:
         order = json.loads(line)
@@ -32,6 +30,31 @@ def main() -> None:
         if pid == 0:
             run(order)
         print(pid, flush=True)
+
+
+def warm_up() -> None:
+    """Make a job as a server does, so that its forks have nothing left to import."""
+    import psycopg  # noqa: F401
+    from tests.server.processes.cloud import CloudProvider, CloudRuns
+
+    from tiomagic import TioMagic
+    from tiomagic.cli.commands import serve  # noqa: F401
+    from tiomagic_server.application import create_app
+    from tiomagic_server.options import ServeOptions
+    from tiomagic_server.serving import configure
+
+    with tempfile.TemporaryDirectory() as folder:
+        place = Path(folder)
+        cloud = CloudProvider(CloudRuns(place / "cloud"), place / "spool")
+        tm = TioMagic(
+            working_dir=place,
+            provider="local",
+            announce_jobs=False,
+            overrides={"providers": {"local": cloud}},
+        )
+        configure(create_app(tm, ServeOptions())).load()
+        tm.text_to_video(None, {"prompt": "a fox"})
+        tm.close()
 
 
 def run(order: dict[str, object]) -> None:

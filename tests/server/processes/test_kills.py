@@ -28,7 +28,8 @@ def test_nothing_that_was_taken_is_lost_or_made_twice(
     clients = Clients([command.address], 10, 4)
     seed = random.randrange(2**32)
     print(f"seed {seed}")  # Of a failure.
-    with kill_at_random([command], KILLS, random.Random(seed), longest_life_s=1.0) as kills:
+    chance, answered = random.Random(seed), clients.told.answers.total
+    with kill_at_random([command], KILLS, chance, answered=answered, longest_life=15) as kills:
         told = asyncio.run(clients.run())
     assert kills.done == KILLS
     assert told.contradictions == []
