@@ -119,7 +119,9 @@ def read_inputs(
     problems = _refuse(schema.objects, taken, "exists in Python alone, not in a request")
     if not allow_weights:
         problems += _refuse(WEIGHT_ARGUMENTS, taken, NAMES_WEIGHTS)
-    media, refused = read_media(taken, _media_kinds(schema), find_video)
+    kinds = _media_kinds(schema)
+    problems += _refuse_long_texts(taken, kinds)
+    media, refused = read_media(taken, kinds, find_video)
     return taken | media, [*problems, *refused]
 
 
