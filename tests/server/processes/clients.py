@@ -71,7 +71,7 @@ class Clients:
         """Let all clients work until their videos are over."""
         limits = httpx.Limits(max_connections=self.count, max_keepalive_connections=self.count)
         async with (
-            httpx.AsyncClient(base_url=self.address, timeout=TIMEOUT_S, limits=limits) as http,
+            httpx.AsyncClient(timeout=TIMEOUT_S, limits=limits) as http,
             asyncio.TaskGroup() as tasks,
         ):
             for number in range(self.count):
