@@ -124,9 +124,13 @@ def test_a_key_has_its_own_secret_and_address(
     studio = make_studio(allow_private_webhooks=True)
     ann, bob = (studio.keys.add(name) for name in ("ann", "bob"))
     hooks.secrets.append(receivers_of(studio).add("ann", hooks.url))
+    receivers_of(studio).add(
+        "", f"{hooks.url}/own"
+    )  # Of jobs without a key: it hears of none here.
     made = studio.http(ann).post("/v1/videos", json=CREATE).json()
     (message,) = hooks.wait_for(1)
     assert message.data["data"]["id"] == made["id"]
+    assert len(find_deliveries(studio.tm).of_job(made["id"])) == 1
     other = studio.http(bob).post("/v1/videos", json=CREATE).json()
     assert find_deliveries(studio.tm).of_job(other["id"]) == []
     refused = studio.http(bob).post("/v1/videos", json={**CREATE, "callback_url": hooks.url})

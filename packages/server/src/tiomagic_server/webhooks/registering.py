@@ -103,21 +103,16 @@ class WebhookRegistry:
                 store.save(make_due(delivery, job, self._tm.session.clock.now()))
 
     def _plan(self, job_id: str, caller: Caller, callback: Callback) -> list[Delivery]:
-        own, server = self._receivers.find(caller.key_id), self._receivers.find(None)
+        own = self._receivers.find(caller.key_id)
         asked = self._read_url(callback.url, own, caller)
-        addresses = {
-            url: receiver.name
-            for receiver in (server, own)
-            if receiver is not None and (url := receiver.url) is not None
-        }
-        if asked is not None and own is not None:
-            addresses[asked] = own.name
+        if own is None:
+            return []
         now = self._tm.session.clock.now()
         return [
             Delivery(
                 webhook_id=f"evt_{uuid.uuid4().hex}",
                 job_id=job_id,
-                receiver=name,
+                receiver=own.name,
                 url=url,
                 host=find_host(url),
                 form=callback.form.value,
@@ -125,7 +120,7 @@ class WebhookRegistry:
                 created_at=now,
                 next_at=now + FIRST_LOOK,
             )
-            for url, name in addresses.items()
+            for url in dict.fromkeys(url for url in (own.url, asked) if url is not None)
         ]
 
     def _read_url(self, url: object, own: Receiver | None, caller: Caller) -> str | None:
