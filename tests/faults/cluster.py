@@ -99,8 +99,11 @@ class ClusterCampaign(Campaign):
     def _wait_for_node(self) -> None:
         """Wait until the second node has joined; start it again where the machine was too busy."""
         for _ in range(NODE_STARTS):
-            with contextlib.suppress(RuntimeError):
+            try:
                 self.cluster.wait_for_node(self.node)
+            except RuntimeError as error:
+                print(error, flush=True)
+            else:
                 return
             self.kill(self.cluster.processes_of(self.node))
             self.restore()
@@ -300,7 +303,7 @@ def stop_worker(campaign: ClusterCampaign, caller: int) -> None:
 
 def freeze_node(campaign: ClusterCampaign, caller: int) -> None:
     """The second node stands still until Ray has given it up, and then goes on."""
-    _stop(campaign, campaign.cluster.processes_of(campaign.node), 60.0)
+    _stop(campaign, campaign.cluster.processes_of(campaign.node), 50.0)
 
 
 def _stop(campaign: ClusterCampaign, processes: list[psutil.Process], seconds: float) -> None:
@@ -377,7 +380,7 @@ HARMLESS = frozenset(
 CLUSTER_FAULTS: dict[str, Callable[..., None]] = {
     "cancel": cancel,
     "cancel_and_kill": cancel_and_kill,
-    "cut_off": _cut(45.0, 75.0),
+    "cut_off": _cut(40.0, 55.0),
     "cut_short": _cut(2.0, 6.0),
     "freeze_node": freeze_node,
     "kill_caller": kill_caller,

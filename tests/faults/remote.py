@@ -115,7 +115,7 @@ class RemoteCampaign(Campaign):
         self.workspace.stop()
         return super().end()
 
-    def _judge(self, jobs: list[dict[str, Any]]) -> dict[str, Any]:
+    def _check_jobs(self, jobs: list[dict[str, Any]]) -> dict[str, Any]:
         found = super()._check_jobs(jobs)
         began, _ = self._diary()
         for job in jobs:
@@ -125,7 +125,7 @@ class RemoteCampaign(Campaign):
                 assert job["job_id"] not in began, job
         return {**found, "moments": dict(sorted(self.moments.items())), "left_running": 0}
 
-    def _judge_work(self) -> dict[str, int]:
+    def _check_work(self) -> dict[str, int]:
         began, ended = self._diary()
         assert all(len(calls) == 1 for calls in began.values()), began
         submissions = self._submissions()

@@ -44,7 +44,7 @@ assert sum(counts["jobs"].values()) <= counts["runs"] == 3, counts
 """
 
 
-def run(sample: str, folder: Path) -> None:
+def run(sample: str, folder: Path, timeout_s: float = 280.0) -> None:
     """Run a sample in a process of its own: a test runner has threads; those who fork must not."""
     folder.mkdir()
     done = subprocess.run(
@@ -53,7 +53,7 @@ def run(sample: str, folder: Path) -> None:
         capture_output=True,
         text=True,
         check=False,
-        timeout=280,
+        timeout=timeout_s,
     )
     assert done.returncode == 0, done.stderr
 
@@ -96,3 +96,31 @@ assert counts["jobs"] == {"completed": 4}, counts
 def test_a_job_on_modal_survives_its_caller_and_the_server(tmp_path: Path) -> None:
     """Killed and cut in the middle of it: each job is sent once, made once, and comes home."""
     run(REMOTE_SAMPLE, tmp_path / "place")
+
+
+CLUSTER_SAMPLE = """
+import sys
+from contextlib import nullcontext
+from pathlib import Path
+from tests.faults import cluster_parts
+from tests.faults.cluster import CLUSTER_FAULTS, ClusterCampaign, cluster_in
+from tests.ray.networks import NetworkSpace, can_make_networks
+cluster_parts.IDLE_S = 5
+folder = Path(sys.argv[1])
+network = NetworkSpace() if can_make_networks() else nullcontext()
+with network as space, cluster_in(folder.parent, space) as (cluster, diary):
+    campaign = ClusterCampaign(folder, 23, cluster, space, diary)
+    for name in ("kill_workers", "kill_head"):
+        campaign.run(name, CLUSTER_FAULTS[name], "one makes")
+    counts = campaign.end()
+assert counts["runs"] == 2, counts
+assert sum(counts["jobs"].values()) == 2 * cluster_parts.JOBS, counts
+assert counts["runs_lost_with_their_worker"] > 0, counts
+"""
+
+
+@pytest.mark.timeout(900)  # A cluster's head, twice, and its workers.
+@pytest.mark.skipif(sys.platform == "win32", reason="the campaign forks")
+def test_a_job_on_a_cluster_survives_its_workers_and_the_head(tmp_path: Path) -> None:
+    """Each ends truly, by its number of retries; none is made by two at once; no worker is left."""
+    run(CLUSTER_SAMPLE, tmp_path / "place", timeout_s=880.0)

@@ -46,6 +46,34 @@ def test_nothing_listens():
     assert caught.value.retryable
 
 
+class SilentDriver:
+    """A driver of a head that has ended: it lives, and has no answer."""
+
+    is_alive, is_closed, unanswered = True, False, 0
+
+    def ask(self, within_s, name, *arguments, **named):
+        raise APIError("no answer", code="unreachable", retryable=True)
+
+    def close(self):
+        self.is_closed = True
+
+
+def test_a_driver_without_answers_is_started_anew(monkeypatch):
+    """It would ask a new head at the same address for actors of the old one, for ever."""
+    started = []
+
+    def connect():
+        started.append(SilentDriver())
+        return started[-1]
+
+    connection = ClusterConnection(RayOptions())
+    monkeypatch.setattr(connection, "_connect", connect)
+    for _ in range(3):
+        with pytest.raises(APIError, match="no answer"):
+            connection.ask("nodes")
+    assert [driver.is_closed for driver in started] == [True, False]
+
+
 def test_other_versions_are_named():
     """The text is Ray's own, of 2.60."""
     said = (

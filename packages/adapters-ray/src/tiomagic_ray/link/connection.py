@@ -35,6 +35,8 @@ REQUEST_S: Final = 45.0
 """A little more than the driver itself waits for an answer, twice."""
 REACH_S: Final = 5.0
 """How long the address may take to accept a connection."""
+UNANSWERED: Final = 2
+"""So many requests without an answer, one after the other, and a driver is started anew."""
 KEPT_LINES: Final = 40
 
 
@@ -75,11 +77,18 @@ class ClusterConnection:
         driver = self._connected()
         waits_s = self._request_s if waits_s is None else waits_s
         try:
-            return driver.ask(waits_s, name, *arguments, **named)
+            answer = driver.ask(waits_s, name, *arguments, **named)
         except DriverGoneError:
             raise _unreachable("Ray's driver ended: the cluster was lost") from None
         except NoAnswer:
+            self._give_up(driver)
             raise _unreachable(f"no answer within {waits_s:g} s") from None
+        except APIError as error:
+            if error.code == ErrorCode.UNREACHABLE:
+                self._give_up(driver)
+            raise
+        driver.unanswered = 0
+        return answer
 
     def coordinator(self, method: str, *arguments: Any, **named: Any) -> Any:
         """Return the answer of the cluster's coordinator; see `ask`."""
@@ -91,6 +100,18 @@ class ClusterConnection:
             if self._driver is not None:
                 self._driver.close()
                 self._driver = None
+
+    def _give_up(self, driver: DriverProcess) -> None:
+        """End a driver that has had no answers, so that the next request connects anew.
+
+        A driver of a head that has ended takes one that was started at the same address for its
+        own, and asks it for ever for actors that it never had.
+        """
+        driver.unanswered += 1
+        with self._lock:
+            if driver.unanswered >= UNANSWERED and self._driver is driver:
+                self._driver = None
+                driver.close()
 
     def _connected(self) -> DriverProcess:
         with self._lock:
@@ -153,6 +174,7 @@ class DriverProcess:
         self._waiting: dict[int, Future[Any]] = {}
         self._sending = threading.Lock()
         self._lines: deque[str] = deque(maxlen=KEPT_LINES)
+        self.unanswered = 0
         _open.add(self)
         assert self._process.stderr is not None, "it was asked for"
         threading.Thread(target=self._read_lines, args=(self._process.stderr,), daemon=True).start()
