@@ -164,16 +164,20 @@ def test_a_worker_dies(new_tm, cluster, retry, end):
 
 
 def test_the_coordinator_dies(new_tm, cluster):
-    """It comes back with its folder, and finds the run where it is: nothing is made again."""
+    """It comes back with its folder, and finds the runs where they are: nothing is made again.
+
+    It also finds the worker that waits for a place, and asks for another one in its stead.
+    """
     tm = new_tm()
-    job = tm.text_to_video("doodle", prompt=PROMPT, num_inference_steps=30)
-    watch(tm, job, is_making)
+    jobs = [tm.text_to_video("doodle", prompt=PROMPT, num_inference_steps=30) for _ in range(3)]
+    for job in jobs[:2]:
+        watch(tm, job, lambda job: is_making(job) or is_over(job))
     (coordinator,) = cluster.find("ray::Coordinator")
     coordinator.send_signal(signal.SIGKILL)
     coordinator.wait(30)
-    job = watch(tm, job, is_over)
-    assert job.status == "completed", job.error
-    assert "workers_lost" not in job.facts
+    for job in [watch(tm, job, is_over) for job in jobs]:
+        assert job.status == "completed", job.error
+        assert "workers_lost" not in job.facts
 
 
 def test_the_driver_dies(new_tm):

@@ -80,6 +80,11 @@ def failure(message: str, code: ErrorCode) -> dict[str, Any]:
     return {"status": "failed", "message": message, "code": str(code)}
 
 
+def is_own_fault(error: Exception) -> bool:
+    """Say whether a worker could not begin by itself, and was not killed: the next could not."""
+    return "creation task" in str(error) or not isinstance(error, ray.exceptions.ActorDiedError)
+
+
 def explain_no_worker(error: Exception) -> dict[str, Any]:
     """Return the outcome of a job for which no worker could be made."""
     text = str(error)

@@ -13,6 +13,7 @@ it never runs twice at once. An attempt that was not claimed uses up no retry, a
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import platform
 import time
 import uuid
@@ -31,11 +32,13 @@ from tiomagic_ray.cluster.actors import (
     find_worker,
     insist,
     is_node_gone,
+    is_own_fault,
     list_workers,
     start_worker,
 )
 from tiomagic_ray.cluster.job_records import (
     DONE,
+    FREE_ATTEMPTS,
     RUNNING,
     WAITING,
     JobRecord,
@@ -70,6 +73,7 @@ class Coordinator:
         self._previews = Previews()
         self._tasks: set[asyncio.Task[None]] = set()
         self._ticking: asyncio.Task[None] | None = None
+        self._unseen: set[str] = set()
         self._swept = 0.0
         self._room: dict[str, float] = {}
 
@@ -254,11 +258,9 @@ class Coordinator:
             known: dict[str, Any] = {"name": record.worker, "job_id": record.job_id}
             known |= {"placement": record.placement, "idle_s": record.idle_s}
             known["model"] = record.task["job"]["model"]
-            try:
+            # ValueError: Ray knows no such actor any more.
+            with contextlib.suppress(ValueError):
                 worker = self._adopt(known)
-            except ValueError:  # Ray knows no such actor any more.
-                self._spawn(self._lose_unseen(record, record.attempt))
-            else:
                 # The call that began it may not have been made.
                 self._spawn(self._hand_over(record, worker, record.attempt))
         for name in there:
@@ -278,9 +280,18 @@ class Coordinator:
             if self._workers.find(name) is None:
                 self._adopt({**about, "job_id": None})
 
-    async def _lose_unseen(self, record: JobRecord, attempt: str | None) -> None:
-        """Give up a run that no worker has, unless one says that it has it after all."""
+    def _give_up_unseen(self) -> None:
+        """Give up, after a while, the runs whose worker cannot be seen."""
+        for record in self._jobs.values():
+            is_away = record.state == RUNNING and self._workers.find(record.worker) is None
+            if is_away and record.attempt is not None and record.attempt not in self._unseen:
+                self._unseen.add(record.attempt)
+                self._spawn(self._lose_unseen(record, record.attempt))
+
+    async def _lose_unseen(self, record: JobRecord, attempt: str) -> None:
         await asyncio.sleep(GONE_S)
+        self._unseen.discard(attempt)
+        # It may have said in the meantime that it has the run after all.
         if self._workers.find(record.worker) is None:
             self._lose(record, attempt)
 
@@ -289,6 +300,7 @@ class Coordinator:
             await asyncio.sleep(TICK_S)
             now = time.monotonic()
             self._room = await asyncio.to_thread(ray.available_resources)
+            self._give_up_unseen()
             self._dispatch()
             idle = self._workers.idle_too_long(now)
             for worker in (*idle, *self._workers.surplus(self._wanted())):
@@ -346,6 +358,8 @@ class Coordinator:
         placement = Placement(*said["placement"])
         handle, idle_s = find_worker(said["name"]), said["idle_s"]
         worker = KnownWorker(name=said["name"], handle=handle, placement=placement, idle_s=idle_s)
+        # It is no longer one that Ray was asked for, which is called off when no job needs it.
+        worker.is_alive, worker.idle_since = True, time.monotonic()
         worker.job_id, worker.model = said["job_id"], said["model"]
         self._workers.add(worker)
         self._spawn(self._follow(worker))
@@ -366,18 +380,23 @@ class Coordinator:
             return  # It was called off.
         record = self._jobs.get(worker.job_id or "")
         if record is not None and record.worker == worker.name:
-            if await asyncio.to_thread(is_node_gone, worker.node):
-                # Cut off, and perhaps not dead: it ends itself when it has heard nothing so long.
-                await asyncio.sleep(GONE_S)
-            self._lose(record, record.attempt)
+            attempt = record.attempt
+            # On a node that is gone it is cut off, and perhaps not dead: see `_give_up_unseen`.
+            if not await asyncio.to_thread(is_node_gone, worker.node):
+                self._lose(record, attempt)
         elif not worker.is_alive and error is not None:
             self._refuse_one(worker.placement, error)
 
     def _refuse_one(self, placement: Placement, error: Exception) -> None:
-        """Fail the job for which a worker could not be made."""
+        """Fail the job for which a worker could not be made; one that was killed is replaced."""
         for record in self._waiting():
             if Placement(*record.placement) == placement:
-                self._end(record, explain_no_worker(error))
+                if is_own_fault(error) or record.unclaimed >= FREE_ATTEMPTS:
+                    self._end(record, explain_no_worker(error))
+                else:
+                    record.unclaimed += 1
+                    self._records.save(record)
+                    self._dispatch()
                 return
 
     def _assign(self, record: JobRecord, worker: KnownWorker) -> None:
