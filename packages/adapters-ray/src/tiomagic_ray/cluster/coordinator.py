@@ -282,7 +282,7 @@ class Coordinator:
 
     def _give_up_unseen(self) -> None:
         """Give up, after a while, the runs whose worker cannot be seen."""
-        for record in self._jobs.values():
+        for record in self._open.values():
             is_away = record.state == RUNNING and self._workers.find(record.worker) is None
             if is_away and record.attempt is not None and record.attempt not in self._unseen:
                 self._unseen.add(record.attempt)
