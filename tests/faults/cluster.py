@@ -175,7 +175,8 @@ class ClusterCampaign(Campaign):
             assert time.monotonic() < until, f"left over: {self.cluster.find(WORKER)}"
             self.pause(0.2)
         names = self.list_actors()
-        assert names == ["coordinator"], names
+        # After a head's end there is none before somebody asks for a job.
+        assert set(names) <= {"coordinator"}, names
         return super().end()
 
     def list_actors(self) -> list[str]:

@@ -110,7 +110,7 @@ folder = Path(sys.argv[1])
 network = NetworkSpace() if can_make_networks() else nullcontext()
 with network as space, cluster_in(folder.parent, space) as (cluster, diary):
     campaign = ClusterCampaign(folder, 23, cluster, space, diary)
-    for name in ("kill_workers", "kill_head"):
+    for name in ("kill_head", "kill_workers"):  # The first with long runs.
         campaign.run(name, CLUSTER_FAULTS[name], "one makes")
     counts = campaign.end()
 assert counts["runs"] == 2, counts
