@@ -1,0 +1,5 @@
+from contextlib import nullcontext
+
+
+def preview_with(previews):
+    return nullcontext()
