@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tiomagic_domain.features import Feature
+from tiomagic_domain.money.listed_price import PriceUnit
 from tiomagic_hosted.catalogue.fal import CATALOGUE, H3_MAX, WAN_MOTION
-from tiomagic_hosted.catalogue.prices import PriceList, Rate, Unit, find_video_seconds
+from tiomagic_hosted.catalogue.prices import PriceList, Rate, find_video_seconds
 
 TODAY = date(2026, 11, 30)
 
@@ -91,7 +92,7 @@ def test_each_kind_of_call_of_a_model_has_a_rate(request_for):
 
 def test_a_call_without_a_rate_has_no_amount(fox):
     """It is not billed like another kind by mistake."""
-    prices = price_list(Rate(amount=1.0, unit=Unit.RUN, when={"resolution": "4k"}))
+    prices = price_list(Rate(amount=1.0, unit=PriceUnit.RUN, when={"resolution": "4k"}))
     quote = prices.quote(fox, today=TODAY)
     assert quote.amount is None
     assert "no such call" in quote.basis
@@ -99,7 +100,7 @@ def test_a_call_without_a_rate_has_no_amount(fox):
 
 def test_a_price_in_credits_says_both(fox):
     """Some vendors sell credits."""
-    prices = price_list(Rate(amount=25, unit=Unit.RUN), credit=0.01)
+    prices = price_list(Rate(amount=25, unit=PriceUnit.RUN), credit=0.01)
     quote = prices.quote(fox, today=TODAY)
     assert quote.amount == pytest.approx(0.25)
     assert quote.basis.startswith("25 credits a run, 0.01 USD a credit (price of")
@@ -107,7 +108,7 @@ def test_a_price_in_credits_says_both(fox):
 
 def test_an_unknown_part_of_a_price_is_a_spread(fox):
     """The amount is the usual one, and the most is told."""
-    prices = price_list(Rate(amount=0.1, up_to=0.3, unit=Unit.SECOND))
+    prices = price_list(Rate(amount=0.1, up_to=0.3, unit=PriceUnit.SECOND))
     quote = prices.quote(fox, today=TODAY)
     assert (quote.low, quote.amount, quote.high) == pytest.approx((0.5, 0.5, 1.5))
 
@@ -127,7 +128,7 @@ def test_an_old_price_list_says_so(fox):
 def test_the_price_grows_with_the_length(amount, more, seconds):
     """The whole is the rate times the seconds, with its spread, and free stays free."""
     request = _request_of(seconds)
-    prices = price_list(Rate(amount=amount, up_to=amount + more, unit=Unit.SECOND))
+    prices = price_list(Rate(amount=amount, up_to=amount + more, unit=PriceUnit.SECOND))
     quote = prices.quote(request, today=TODAY)
     assert find_video_seconds(request) == seconds
     assert quote.amount == pytest.approx(amount * seconds)
@@ -155,6 +156,6 @@ def _request_of(seconds: int):
 
 def test_an_amount_has_no_dust_of_its_arithmetic(request_for):
     """A program that reads the plan gets 0.3, not 0.30000000000000004."""
-    rate = Rate(amount=0.05, unit=Unit.SECOND)
+    rate = Rate(amount=0.05, unit=PriceUnit.SECOND)
     request = request_for(Feature.TEXT_TO_VIDEO, H3_MAX, prompt="a fox", seconds=6)
     assert price_list(rate).quote(request, today=TODAY).amount == 0.3

@@ -56,6 +56,7 @@ def test_the_models_say_what_they_make(client: OpenRouter) -> None:
     assert vace.supported_frame_images == ["first_frame", "last_frame"]
     assert vace.supported_durations is not None
     assert 5 in vace.supported_durations
+    assert vace.pricing_skus is None, "nothing is billed on the own machine"
     assert (vace.seed, vace.hugging_face_id) == (True, "Wan-AI/Wan2.1-VACE-14B-diffusers")
 
 

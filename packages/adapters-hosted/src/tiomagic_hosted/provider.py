@@ -12,6 +12,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
+from tiomagic_domain.catalogue import ModelCard
 from tiomagic_domain.codes import ErrorCode
 from tiomagic_domain.errors import (
     APIError,
@@ -21,10 +22,12 @@ from tiomagic_domain.errors import (
     TioMagicError,
     ValidationError,
 )
+from tiomagic_domain.features import Feature
 from tiomagic_domain.jobs.job import Job, JobStatus
 from tiomagic_domain.media import Media
 from tiomagic_domain.money.cost import Cost
 from tiomagic_domain.money.estimate import Estimate, read_estimate
+from tiomagic_domain.money.listed_price import ListedPrice
 from tiomagic_domain.ports.known_runs import KnownRuns
 from tiomagic_domain.ports.provider import (
     Capabilities,
@@ -115,6 +118,10 @@ class HostedProvider(ProviderBase):
             stuck = f"{quote.basis}; {self._service.title} cannot stop a run that it has taken"
             quote = replace(quote, basis=stuck)
         return quote if known.time is None else replace(quote, seconds=known.time.seconds)
+
+    def list_prices(self, card: ModelCard, feature: Feature) -> list[ListedPrice]:
+        """Return the vendor's prices for a feature of a model."""
+        return self._catalogue.list_prices(card, feature)
 
     def check(self, request: Request) -> None:
         """Check that there is a key, and that the vendor can read the inputs, without a request.

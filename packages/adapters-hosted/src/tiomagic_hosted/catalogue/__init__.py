@@ -21,6 +21,7 @@ from datetime import date
 from tiomagic_domain.catalogue.card import ModelCard
 from tiomagic_domain.features import Feature
 from tiomagic_domain.money.estimate import Estimate
+from tiomagic_domain.money.listed_price import ListedPrice
 from tiomagic_domain.ports.provider import Request
 from tiomagic_hosted.catalogue.endpoints import Endpoint
 from tiomagic_hosted.service import Order
@@ -64,6 +65,12 @@ class Catalogue:
         endpoint = self.endpoints.get((request.card.name, request.feature))
         prices = None if endpoint is None else endpoint.prices
         return None if prices is None else prices.quote(request, today=today)
+
+    def list_prices(self, card: ModelCard, feature: Feature) -> list[ListedPrice]:
+        """Return the vendor's prices for a feature of a model; empty where no list is known."""
+        endpoint = self.endpoints.get((card.name, feature))
+        prices = None if endpoint is None else endpoint.prices
+        return [] if prices is None else prices.list_prices()
 
     def check(self, request: Request) -> None:
         """Check that the vendor can be asked for a model, where its models need different keys.

@@ -13,12 +13,13 @@ from tiomagic_domain.catalogue import settings
 from tiomagic_domain.catalogue.card import ModelCard
 from tiomagic_domain.catalogue.licences import LicenceTerms, LicenceUse
 from tiomagic_domain.features import INPUTS, Feature
+from tiomagic_domain.money.listed_price import PriceUnit
 from tiomagic_domain.schema.parameter import Kind, Parameter
 from tiomagic_domain.schema.schema import Schema
 from tiomagic_hosted.catalogue import Catalogue
 from tiomagic_hosted.catalogue.endpoints import Endpoint, Name
 from tiomagic_hosted.catalogue.lengths import build_length, say_seconds
-from tiomagic_hosted.catalogue.prices import PriceList, Rate, Unit
+from tiomagic_hosted.catalogue.prices import PriceList, Rate
 
 ENGINE: Final = "fal"
 FPS: Final = 24
@@ -37,14 +38,14 @@ TERMS = LicenceTerms(
 _READ_ON = date(2026, 9, 28)
 _H3_PRICES = PriceList(
     rates=tuple(
-        Rate(amount=amount, unit=Unit.SECOND, when={"resolution": resolution})
+        Rate(amount=amount, unit=PriceUnit.SECOND, when={"resolution": resolution})
         for resolution, amount in (("480p", 0.05), ("768p", 0.08), ("1080p", 0.16))
     ),
     source="fal.ai/models/minimax/h3-max",
     as_of=_READ_ON,
 )
 _WAN_MOTION_PRICES = PriceList(
-    rates=(Rate(amount=0.06, unit=Unit.SECOND),),
+    rates=(Rate(amount=0.06, unit=PriceUnit.SECOND),),
     source="fal.ai/models/fal-ai/wan-motion",
     as_of=_READ_ON,
 )
@@ -219,7 +220,7 @@ def _build_kling_endpoint(tier: str, price: float) -> Endpoint:
         fixed={"keep_original_sound": False},
         source=_KLING,
         prices=PriceList(
-            rates=(Rate(amount=price, unit=Unit.SECOND),),
+            rates=(Rate(amount=price, unit=PriceUnit.SECOND),),
             source=f"fal.ai/models/{path}",
             as_of=_KLING_READ_ON,
         ),

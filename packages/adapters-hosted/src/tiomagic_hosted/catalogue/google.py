@@ -12,13 +12,14 @@ from tiomagic_domain.catalogue.card import ModelCard
 from tiomagic_domain.catalogue.licences import LicenceTerms, LicenceUse
 from tiomagic_domain.errors import AuthenticationError, ConfigurationError
 from tiomagic_domain.features import INPUTS, Feature
+from tiomagic_domain.money.listed_price import PriceUnit
 from tiomagic_domain.ports.provider import Request
 from tiomagic_domain.schema.parameter import UNSET, Kind, Parameter
 from tiomagic_domain.schema.schema import Schema
 from tiomagic_hosted.catalogue import Catalogue
 from tiomagic_hosted.catalogue.endpoints import Endpoint, Name
 from tiomagic_hosted.catalogue.lengths import build_length, say_seconds
-from tiomagic_hosted.catalogue.prices import PriceList, Rate, Unit
+from tiomagic_hosted.catalogue.prices import PriceList, Rate
 from tiomagic_hosted.catalogue.shapes import ShapedEndpoint, build_sound
 
 ENGINE: Final = "google"
@@ -48,7 +49,7 @@ _ALL: Final = (Feature.TEXT_TO_VIDEO, Feature.IMAGE_TO_VIDEO, Feature.INTERPOLAT
 
 _OMNI_PRICES = PriceList(
     rates=tuple(
-        Rate(amount=amount, unit=Unit.SECOND, when={"resolution": resolution})
+        Rate(amount=amount, unit=PriceUnit.SECOND, when={"resolution": resolution})
         for resolution, amount in (
             ("360p", 0.0232),
             ("720p", 0.0695),
@@ -65,7 +66,11 @@ def _price_veo(*rates: tuple[str, float, float]) -> PriceList:
     """Return the prices of a Veo: for each resolution with and without sound."""
     return PriceList(
         rates=tuple(
-            Rate(amount=amount, unit=Unit.SECOND, when={"resolution": resolution, "sound": sound})
+            Rate(
+                amount=amount,
+                unit=PriceUnit.SECOND,
+                when={"resolution": resolution, "sound": sound},
+            )
             for resolution, loud, silent in rates
             for sound, amount in ((True, loud), (False, silent))
         ),

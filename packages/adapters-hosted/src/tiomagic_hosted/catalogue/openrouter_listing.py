@@ -28,7 +28,8 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from tiomagic_domain.features import Feature
-from tiomagic_hosted.catalogue.prices import PriceList, Rate, Unit
+from tiomagic_domain.money.listed_price import PriceUnit
+from tiomagic_hosted.catalogue.prices import PriceList, Rate
 
 SOURCE: Final = "openrouter.ai/api/v1/videos/models"
 SHIPPED: Final = "openrouter_models.json"
@@ -132,12 +133,14 @@ def _find_rates(listed: ListedModel, feature: Feature) -> Iterator[Rate]:
                 listed.prices, _names_by_second(feature, resolution, sound=sound)
             )
             if per_second is not None:
-                yield Rate(amount=per_second, unit=Unit.SECOND, when=kind)
+                yield Rate(amount=per_second, unit=PriceUnit.SECOND, when=kind)
                 continue
             per_token = _find_price(listed.prices, _names_by_token(resolution, sound=sound))
             if per_token is not None and resolution in PIXELS:
                 amount = per_token * PIXELS[resolution] * TOKEN_FPS / TOKEN_PIXELS
-                yield Rate(amount=amount, up_to=amount * OTHER_SHAPES, unit=Unit.SECOND, when=kind)
+                yield Rate(
+                    amount=amount, up_to=amount * OTHER_SHAPES, unit=PriceUnit.SECOND, when=kind
+                )
 
 
 def _names_by_second(feature: Feature, resolution: str, *, sound: bool) -> Iterator[str]:

@@ -5,8 +5,8 @@ the vendor's currency or in credits. Each list says where it was read, and on wh
 
     PriceList(
         rates=(
-            Rate(amount=0.05, unit=Unit.SECOND, when={"resolution": "480p"}),
-            Rate(amount=0.08, unit=Unit.SECOND, when={"resolution": "768p"}),
+            Rate(amount=0.05, unit=PriceUnit.SECOND, when={"resolution": "480p"}),
+            Rate(amount=0.08, unit=PriceUnit.SECOND, when={"resolution": "768p"}),
         ),
         source="the model's page",
         as_of=date(2026, 9, 28),
@@ -18,22 +18,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
-from enum import StrEnum
 from typing import Any
 
 from tiomagic_domain.money.estimate import Estimate
+from tiomagic_domain.money.listed_price import ListedPrice, PriceUnit
 from tiomagic_domain.money.price_dates import describe_price_date
 from tiomagic_domain.ports.provider import Request
 from tiomagic_domain.schema.kinds import UNSET
-
-
-class Unit(StrEnum):
-    """What a rate is charged for."""
-
-    SECOND = "second"
-    """Each second of the video, parts of a second included."""
-    RUN = "run"
-    """The whole run."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +36,7 @@ class Rate:
     up_to: float | None = None
     """The most for each unit, where the vendor charges by something that is not known before the
     run; None for a fixed price. ``amount`` is then what a usual run costs."""
-    unit: Unit
+    unit: PriceUnit
     when: Mapping[str, object] = field(default_factory=dict)
     """The arguments, by our names, that a call of this kind has. Empty for every call."""
 
@@ -77,14 +68,14 @@ class PriceList:
         dated = f"{describe_price_date(self.as_of, today)}, {self.source}"
         if rate is None:
             return self._unpriced(f"its price list has no such call ({dated})")
-        units = 1.0 if rate.unit is Unit.RUN else find_video_seconds(request)
+        units = 1.0 if rate.unit is PriceUnit.RUN else find_video_seconds(request)
         said = self._say_rate(rate)
         if units is None:
             return self._unpriced(f"{said}; the length is that of the input ({dated})")
         one = 1.0 if self.credit is None else self.credit
         amount = _without_dust(rate.amount * units * one)
         most = None if rate.up_to is None else _without_dust(rate.up_to * units * one)
-        times = "" if rate.unit is Unit.RUN else f"{units:g} s at "
+        times = "" if rate.unit is PriceUnit.RUN else f"{units:g} s at "
         return Estimate(
             amount=amount,
             low=None if most is None else amount,
@@ -93,6 +84,19 @@ class PriceList:
             basis=f"{times}{said} ({dated})",
             as_of=self.as_of,
         )
+
+    def list_prices(self) -> list[ListedPrice]:
+        """Return the rates in the list's currency."""
+        one = 1.0 if self.credit is None else self.credit
+        return [
+            ListedPrice(
+                amount=_without_dust(rate.amount * one),
+                currency=self.currency,
+                unit=rate.unit,
+                when=rate.when,
+            )
+            for rate in self.rates
+        ]
 
     def _unpriced(self, basis: str) -> Estimate:
         return Estimate(currency=self.currency, basis=basis, as_of=self.as_of)

@@ -14,6 +14,7 @@ from tiomagic_domain.catalogue import settings
 from tiomagic_domain.catalogue.card import ModelCard
 from tiomagic_domain.catalogue.licences import LicenceTerms, LicenceUse
 from tiomagic_domain.features import INPUTS, Feature
+from tiomagic_domain.money.listed_price import PriceUnit
 from tiomagic_domain.ports.provider import Request
 from tiomagic_domain.schema.kinds import UNSET
 from tiomagic_domain.schema.parameter import Kind, Parameter
@@ -21,7 +22,7 @@ from tiomagic_domain.schema.schema import Schema
 from tiomagic_hosted.catalogue import Catalogue
 from tiomagic_hosted.catalogue.endpoints import Endpoint, Name
 from tiomagic_hosted.catalogue.lengths import build_length, say_seconds
-from tiomagic_hosted.catalogue.prices import PriceList, Rate, Unit
+from tiomagic_hosted.catalogue.prices import PriceList, Rate
 from tiomagic_hosted.catalogue.shapes import choose_shape
 
 ENGINE: Final = "runway"
@@ -54,7 +55,7 @@ TERMS = LicenceTerms(
 
 def _list_prices(credits_a_second: float) -> PriceList:
     return PriceList(
-        rates=(Rate(amount=credits_a_second, unit=Unit.SECOND),),
+        rates=(Rate(amount=credits_a_second, unit=PriceUnit.SECOND),),
         source="Runway's github.com/runwayml/skills at c5674fd, rw-api-reference",
         as_of=date(2026, 4, 21),
         credit=USD_A_CREDIT,

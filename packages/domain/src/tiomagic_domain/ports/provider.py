@@ -29,6 +29,7 @@ from tiomagic_domain.jobs.job import Job, JobStatus
 from tiomagic_domain.media import Media, VideoFile
 from tiomagic_domain.money.cost import COST, Cost
 from tiomagic_domain.money.estimate import Estimate
+from tiomagic_domain.money.listed_price import ListedPrice
 from tiomagic_domain.ports.known_runs import KnownRuns, estimate_from_cost
 from tiomagic_domain.ports.preflight import RunConditions
 from tiomagic_domain.ports.rehearsal import Rehearsal
@@ -345,6 +346,14 @@ class ProviderBase:
             By default the time, and the cost of ``describe``.
         """
         return estimate_from_cost(self.describe(request).cost, known.time)
+
+    def list_prices(self, card: ModelCard, feature: Feature) -> list[ListedPrice]:  # noqa: ARG002
+        """Return what runs of a model cost, by the kind of call. Makes no request.
+
+        Returns:
+            Empty where nothing is billed by a list, or where the list is not known.
+        """
+        return []
 
     def preflight(
         self,

@@ -28,8 +28,10 @@ from tiomagic_domain.redaction import redact, redact_data
 
 if TYPE_CHECKING:
     from tiomagic_domain.catalogue import ModelCard
+    from tiomagic_domain.features import Feature
     from tiomagic_domain.jobs.job import Job
     from tiomagic_domain.money.estimate import Estimate
+    from tiomagic_domain.money.listed_price import ListedPrice
     from tiomagic_domain.ports.known_runs import KnownRuns
     from tiomagic_domain.progress import Preview
 
@@ -97,6 +99,11 @@ class RedactingProvider(ProviderBase):
         """Return what a request is expected to take and to cost; see the base."""
         with self._redact_errors():
             return self._answers.estimate(request, known)
+
+    def list_prices(self, card: ModelCard, feature: Feature) -> list[ListedPrice]:
+        """Return what runs of a model cost; see the base."""
+        with self._redact_errors():
+            return self._answers.list_prices(card, feature)
 
     def preflight(self, card: ModelCard, settings: Mapping[str, Any]) -> RunConditions:
         """Return what a run meets and needs; see the base."""

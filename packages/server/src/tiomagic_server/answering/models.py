@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from pydantic import BaseModel, Field
 
 from tiomagic_domain.catalogue import ModelCard
 from tiomagic_domain.features import Feature
+from tiomagic_domain.money.listed_price import ListedPrice, PriceUnit
 from tiomagic_domain.schema.schema import Schema
 from tiomagic_domain.schema.sizes import ASPECT, ASPECTS, RESOLUTION
 
 KNOWN_SINCE: Final = 1764460800
 """Unix time of the first version of this catalogue, 2025-11-30: a card has no date of its own."""
+PRICED_BY: Final = {PriceUnit.SECOND: "duration_seconds", PriceUnit.RUN: "video"}
+"""What a price is for, as it begins the name of one."""
+SOUND: Final = "sound"
+"""The argument that says whether a video has sound."""
 MOST_LENGTHS: Final = 60
 """Most whole seconds that are listed."""
 
@@ -36,7 +41,10 @@ class ServedModel(BaseModel):
     seed: bool | None
     creativity: list[int] | None = None
     upscale_factor: dict[str, float] | None = None
-    pricing_skus: dict[str, str] | None
+    pricing_skus: dict[str, str] | None = Field(
+        description="Prices in USD by the kind of call, such as duration_seconds_720p; "
+        "null where nothing is billed by a list"
+    )
     allowed_passthrough_parameters: list[str]
     features: list[str] = Field(description="What it can do, in tiomagic's words")
     licence: str
@@ -51,8 +59,15 @@ class ServedModels(BaseModel):
     data: list[ServedModel]
 
 
-def to_served_model(card: ModelCard) -> ServedModel:
-    """Return a card as clients read it."""
+def to_served_model(
+    card: ModelCard, prices: Mapping[Feature, Sequence[ListedPrice]]
+) -> ServedModel:
+    """Return a card as clients read it.
+
+    Args:
+        card: The model.
+        prices: What its runs cost, by feature; empty where nothing is billed by a list.
+    """
     schemas = card.features
     main = schemas.get(Feature.TEXT_TO_VIDEO) or next(iter(schemas.values()))
     names = {p.name for schema in schemas.values() for p in (*schema.parameters, *schema.sizes)}
@@ -71,7 +86,7 @@ def to_served_model(card: ModelCard) -> ServedModel:
         supported_frame_images=_frame_images(schemas) or None,
         generate_audio="generate_audio" in names or None,
         seed="seed" in names,
-        pricing_skus=None,
+        pricing_skus=name_prices(prices) or None,
         allowed_passthrough_parameters=sorted(names),
         features=[feature.value for feature in schemas],
         licence=card.licence,
@@ -82,9 +97,51 @@ def to_served_model(card: ModelCard) -> ServedModel:
     )
 
 
-def list_served(cards: Iterable[ModelCard]) -> ServedModels:
-    """Return cards as clients read them."""
-    return ServedModels(data=[to_served_model(card) for card in cards])
+def list_served(
+    cards: Iterable[ModelCard], find_prices: Callable[[ModelCard, Feature], Sequence[ListedPrice]]
+) -> ServedModels:
+    """Return cards as clients read them, with their prices."""
+    return ServedModels(data=[_serve(card, find_prices) for card in cards])
+
+
+def _serve(
+    card: ModelCard, find_prices: Callable[[ModelCard, Feature], Sequence[ListedPrice]]
+) -> ServedModel:
+    return to_served_model(card, {one: find_prices(card, one) for one in card.features})
+
+
+def name_prices(prices: Mapping[Feature, Sequence[ListedPrice]]) -> dict[str, str]:
+    """Return prices by names as OpenRouter forms them.
+
+    A feature stands in a name only where features of a model cost different amounts. Prices in
+    another currency than USD are left out: the form has no room for one.
+
+    Args:
+        prices: Of one model, by feature.
+    """
+    named = {feature.value: _name_prices(listed) for feature, listed in prices.items()}
+    different = [one for one in named.values() if one]
+    if all(one == different[0] for one in different):
+        return different[0] if different else {}
+    return {
+        f"{feature}_{name}": amount
+        for feature, priced in named.items()
+        for name, amount in priced.items()
+    }
+
+
+def _name_prices(listed: Iterable[ListedPrice]) -> dict[str, str]:
+    return {
+        _name_price(one): f"{one.amount:.12f}".rstrip("0").rstrip(".")
+        for one in listed
+        if one.currency == "USD"
+    }
+
+
+def _name_price(price: ListedPrice) -> str:
+    sound: dict[object, list[str]] = {True: ["with_audio"], False: ["without_audio"]}
+    others = [str(value) for name, value in price.when.items() if name != SOUND]
+    return "_".join([PRICED_BY[price.unit], *sound.get(price.when.get(SOUND), []), *others])
 
 
 def _choices(schema: Schema, name: str) -> list[str] | None:

@@ -53,6 +53,8 @@ def build_models(context: ServerContext) -> APIRouter:
         return PlainAnswer(await context.read(_describe))
 
     def _describe() -> dict[str, Any]:
-        return list_served(cards()).model_dump(mode="json")
+        session = context.tm.session
+        provider = session.provider(session.configured_provider())
+        return list_served(cards(), provider.list_prices).model_dump(mode="json")
 
     return router
