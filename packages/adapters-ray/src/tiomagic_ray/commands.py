@@ -18,7 +18,12 @@ from tiomagic_domain.interpreter import module_command
 from tiomagic_domain.plugins import CommandContext, CommandResult
 from tiomagic_domain.usecases.consent import require_consent
 from tiomagic_ray.link.connection import ClusterConnection
-from tiomagic_ray.link.machines import Machine, fetch_weights_on, list_machines, look_at_machines
+from tiomagic_ray.link.machines import (
+    ClusterMachine,
+    fetch_weights_on,
+    list_machines,
+    look_at_machines,
+)
 from tiomagic_ray.options import read_options
 
 STOP_S: Final = 60.0
@@ -147,7 +152,7 @@ def _say_weights(found: dict[str, Any]) -> str:
     return f"{'has them' if found['has'] else 'has them not'}; {found['free_gib']:g} GiB free"
 
 
-def _describe(machine: Machine) -> dict[str, Any]:
+def _describe(machine: ClusterMachine) -> dict[str, Any]:
     return {
         "host": machine.host,
         "address": machine.address,

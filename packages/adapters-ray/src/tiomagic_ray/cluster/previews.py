@@ -45,7 +45,7 @@ class Previews:
         self._pictures.pop(job_id, None)
 
 
-class RunPreviews:
+class WorkerPreviews:
     """Asks for the previews of one run, on its worker; has the newest one until it is sent."""
 
     def __init__(self) -> None:

@@ -31,7 +31,7 @@ from tiomagic_domain.progress import Progress
 from tiomagic_domain.requests.wire import decode_job, decode_media, describe_error, to_plain
 from tiomagic_ray.cluster.engine_options import read_engine_options
 from tiomagic_ray.cluster.inputs import find_input, find_shared_folder
-from tiomagic_ray.cluster.previews import RunPreviews
+from tiomagic_ray.cluster.previews import WorkerPreviews
 from tiomagic_ray.constants import CHUNK_BYTES, COORDINATOR_NAME, LEASH_S, NAMESPACE
 from tiomagic_ray.placement import Placement
 
@@ -298,7 +298,7 @@ class RunOfJob:
         self._hold = hold
         self.is_canceled = False
         self.progress: dict[str, Any] | None = None
-        self.previews = RunPreviews()
+        self.previews = WorkerPreviews()
         self.logs = ""
 
     def take_progress(self, progress: Progress) -> None:

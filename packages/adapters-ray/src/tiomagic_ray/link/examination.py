@@ -11,7 +11,7 @@ from tiomagic_domain.errors import TioMagicError
 from tiomagic_domain.ports.rehearsal import Check, CheckOutcome
 from tiomagic_ray.constants import COMPARED_LIBRARIES
 from tiomagic_ray.link.connection import ClusterConnection
-from tiomagic_ray.link.machines import Machine, check_shared_folder, look_at_machines
+from tiomagic_ray.link.machines import ClusterMachine, check_shared_folder, look_at_machines
 from tiomagic_ray.options import RayOptions
 
 PART: Final = "ray"
@@ -58,7 +58,7 @@ def _examine(connection: ClusterConnection, options: RayOptions) -> Iterator[Che
         yield Check(part="ray folder", outcome=CheckOutcome.OK, message=message)
 
 
-def _describe(machine: Machine, ours: dict[str, str]) -> Iterator[Check]:
+def _describe(machine: ClusterMachine, ours: dict[str, str]) -> Iterator[Check]:
     part = f"ray {machine.host}"
     if machine.error is not None:
         text = machine.error.message

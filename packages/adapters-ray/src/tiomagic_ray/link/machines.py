@@ -19,7 +19,7 @@ MARGIN_S: Final = 10.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Machine:
+class ClusterMachine:
     """A machine of the cluster."""
 
     node: str
@@ -47,14 +47,14 @@ class Machine:
         return list((self.look.get("weights") or {}).get("models", ()))
 
 
-def list_machines(connection: ClusterConnection) -> list[Machine]:
+def list_machines(connection: ClusterConnection) -> list[ClusterMachine]:
     """Return the machines that are alive."""
-    return [Machine(**node) for node in connection.ask("nodes")]
+    return [ClusterMachine(**node) for node in connection.ask("nodes")]
 
 
 def look_at_machines(
     connection: ClusterConnection, shared: Path | None, *, weights: bool
-) -> Iterator[Machine]:
+) -> Iterator[ClusterMachine]:
     """Give each machine with what it says about itself.
 
     Args:
@@ -75,7 +75,7 @@ def look_at_machines(
     for machine in machines:
         said = answers[machine.node]
         error = rebuild_error(said["error"]) if "error" in said else None
-        yield Machine(
+        yield ClusterMachine(
             node=machine.node,
             host=machine.host,
             address=machine.address,
@@ -85,7 +85,7 @@ def look_at_machines(
         )
 
 
-def check_shared_folder(machines: Iterable[Machine], shared: Path) -> None:
+def check_shared_folder(machines: Iterable[ClusterMachine], shared: Path) -> None:
     """Raise if one of the machines looks at another folder, or at none.
 
     Raises:
@@ -103,7 +103,7 @@ def check_shared_folder(machines: Iterable[Machine], shared: Path) -> None:
 
 
 def fetch_weights_on(
-    connection: ClusterConnection, machines: Iterable[Machine], model: str, within_s: float
+    connection: ClusterConnection, machines: Iterable[ClusterMachine], model: str, within_s: float
 ) -> dict[str, str | TioMagicError]:
     """Have machines fetch a model's weights; return the source, or the error, of each by host."""
     by_node = {machine.node: machine.host for machine in machines}

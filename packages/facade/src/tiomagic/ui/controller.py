@@ -10,7 +10,7 @@ from tiomagic.display.phrases.problems import say_error, say_problem
 from tiomagic.results import recipes
 from tiomagic.ui.browser_input import Press, Wanted, read_entries
 from tiomagic.ui.choosing import FormChooser, FormState
-from tiomagic.ui.expectation import Expectation, Place, expect_run
+from tiomagic.ui.expectation import AskedProvider, Expectation, expect_run
 from tiomagic.ui.form.arguments import collect_arguments
 from tiomagic.ui.form.expected_call import ExpectedCall, expect_call
 from tiomagic.ui.form.fields import entries_of
@@ -90,11 +90,13 @@ class PageController:
             entered = dict(zip(names, given, strict=True))
         card, feature = models()[choice["model"]], Feature(choice["feature"])
         call = expect_call(card, feature, fields, entered, self.chooser.shot_of(choice))
-        places = [
-            Place(provider=name, found=self._look_ahead(name, card, call, wanted["max_cost"]))
+        asked = [
+            AskedProvider(
+                provider=name, found=self._look_ahead(name, card, call, wanted["max_cost"])
+            )
             for name in (choice["provider"], *self._others_of(choice, wanted))
         ]
-        return expect_run(card, call, places, count=wanted["count"])
+        return expect_run(card, call, asked, count=wanted["count"])
 
     def _others_of(self, choice: FormState, wanted: Wanted) -> list[str]:
         """Return the other providers that are tried for a choice, in order."""

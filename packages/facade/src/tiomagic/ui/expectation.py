@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
+class AskedProvider:
     """A provider that may run a call."""
 
     provider: str
@@ -45,22 +45,22 @@ class Expectation:
 
 
 def expect_run(
-    card: ModelCard, call: ExpectedCall, places: Sequence[Place], *, count: int = 1
+    card: ModelCard, call: ExpectedCall, asked: Sequence[AskedProvider], *, count: int = 1
 ) -> Expectation:
     """Return what a run would take at the first of several providers that can do it.
 
     Args:
         card: The model.
         call: What it is to do.
-        places: The providers in their order; at least one. The last one is shown if none can.
+        asked: The providers in their order; at least one. The last one is shown if none can.
         count: How many videos one press makes.
     """
-    found = [place.found for place in places]
+    found = [one.found for one in asked]
     refused = len(list(takewhile(lambda one: one is not None and not one.can_run, found)))
-    at = min(refused, len(places) - 1)
+    at = min(refused, len(asked) - 1)
     estimates = [None if one is None else one.estimate for one in found]
     return Expectation(
-        html=expected_run(card, call, found[at], count=count, places=places[: at + 1]),
+        html=expected_run(card, call, found[at], count=count, asked=asked[: at + 1]),
         may_cost=any(one is None or not one.is_free for one in estimates),
     )
 
@@ -71,7 +71,7 @@ def expected_run(
     found: Preflight | None = None,
     *,
     count: int = 1,
-    places: Sequence[Place] = (),
+    asked: Sequence[AskedProvider] = (),
 ) -> str:
     """Return as HTML what a run would take, and why it would be refused.
 
@@ -80,11 +80,11 @@ def expected_run(
         call: What it is to do.
         found: The preflight of such a run; None if the provider cannot be asked.
         count: How many videos one press makes.
-        places: The providers of the call, of which the last one is to run it and the others cannot.
+        asked: The providers of the call, of which the last one is to run it and the others cannot.
     """
     length = _length(call, card)
     several = f"{count} videos of " if count > 1 and length else ""
-    where = f"on {places[-1].provider}" if len(places) > 1 else ""
+    where = f"on {asked[-1].provider}" if len(asked) > 1 else ""
     parts = [several + length, _size(call), where]
     parts += [] if found is None else _takes(found, count)
     text = " · ".join(part for part in parts if part)
@@ -92,7 +92,7 @@ def expected_run(
     # The model's card has all reasons: here the first one is enough.
     checks = () if found is None else found.problems or found.warnings
     kind = "tm-why" if found is not None and found.problems else "tm-facts"
-    lines = [("tm-facts", _say_passed(place)) for place in places[:-1]]
+    lines = [("tm-facts", _say_passed(one)) for one in asked[:-1]]
     lines.append((kind, _say_first(checks)))
     unknown = card.unknown_words(str(call.settings.get("prompt", "")))
     if unknown:
@@ -104,10 +104,10 @@ def expected_run(
     )
 
 
-def _say_passed(place: Place) -> str:
+def _say_passed(one: AskedProvider) -> str:
     """Return why a provider is passed over."""
-    problems = () if place.found is None else place.found.problems
-    return f"Not on {place.provider}: {_say_first(problems)}"
+    problems = () if one.found is None else one.found.problems
+    return f"Not on {one.provider}: {_say_first(problems)}"
 
 
 def _say_first(checks: Sequence[Check]) -> str:

@@ -5,4 +5,5 @@
 ``gallery_tab``   The gallery: its filters, its cards, and the dialog for tags and notes.
 ``making_form``   The form of the chosen model, with its button.
 ``options``       Options and scripts of events.
+``spending``      What a run may cost, and where else it may run, beside the estimate.
 """
