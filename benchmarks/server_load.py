@@ -121,7 +121,7 @@ def measure(commands: list[ServeCommand], options: argparse.Namespace) -> dict[s
     check(told, truth, options)
     return {
         "start_s": round(started_s, 1),
-        "seconds": round(seconds, 1),
+        "took_s": round(seconds, 1),
         "kills_done": kills.done,
         "answers": dict(sorted(told.answers.items())),
         "unit": "ms",
