@@ -135,7 +135,7 @@ def test_a_key_has_its_own_secret_and_address(
     assert find_deliveries(studio.tm).of_job(other["id"]) == []
     refused = studio.http(bob).post("/v1/videos", json={**CREATE, "callback_url": hooks.url})
     assert (refused.status_code, refused.json()["error"]["param"]) == (400, "callback_url")
-    assert "tiomagic serve webhooks add bob" in refused.json()["error"]["message"]
+    assert "for the key 'bob'" in refused.json()["error"]["message"]
 
 
 @pytest.mark.parametrize(

@@ -134,9 +134,10 @@ class WebhookRegistry:
         wrong = check_address(url, allow_private=self._allow_private)
         if wrong is None and own is None:
             wrong = (
-                "needs a secret that signs; whoever runs the server makes one with "
-                f"tiomagic serve webhooks add {caller.key_id or ''}"
-            ).rstrip()
+                "needs a secret that signs, which this server has not yet for "
+                + ("jobs without a key" if caller.key_id is None else f"the key {caller.key_id!r}")
+                + ": add a receiver of webhooks on the server first"
+            )
         if wrong is not None:
             problem = Problem(field=FIELD, message=wrong, given=shorten_repr(url))
             raise ValidationError.of([problem], subject="the request")

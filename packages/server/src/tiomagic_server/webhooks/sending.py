@@ -36,7 +36,7 @@ LONGEST_ADDRESS: Final = 2000
 _LOCAL_NAMES: Final = ("localhost", ".localhost")
 PRIVATE: Final = (
     "is an address of this machine or of a private network, which this server does not send to; "
-    "whoever runs it can allow that with --allow-private-webhooks"
+    "the server can be started so that it allows private webhooks"
 )
 
 
