@@ -64,6 +64,7 @@ LANES_OF_PATHS: dict[str, set[str]] = {
     "tests/ui/test_markup.py": {"server"},
     "tests/ui/test_page.py": {"browser", "server", "slow"},
     "tests/ui/test_page_continuing.py": {"browser", "server", "slow"},
+    "tests/ui/test_page_spending.py": {"browser", "server", "slow"},
     "tests/ui/test_serve.py": {"server"},
 }
 """Lanes of all tests of a folder or a file; the longest path that fits counts."""
