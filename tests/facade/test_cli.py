@@ -319,6 +319,21 @@ def test_models_show_and_filter_by_the_word_of_their_licence(shell: Run) -> None
     assert "$10 million" in card["publishing"]
 
 
+def test_models_of_a_vendor_have_prices_and_nothing_about_this_machine(shell: Run) -> None:
+    """Their weights are not here, and never will be; what they cost needs no key."""
+    done = shell("models", "--provider", "fal")
+    assert done.stdout.splitlines()[0].split() == ["model", "price", "use", "can", "do", "licence"]
+    assert "0.05 to 0.16 USD/s" in done.stdout
+    assert "day of the price" in done.stderr
+    (wan,) = [
+        card
+        for card in json.loads(shell("models", "--provider", "fal", "--json").stdout)
+        if card["name"] == "fal-wan-motion"
+    ]
+    assert wan["price"] == "0.06 USD/s"
+    assert "not known" in shell("models", "--provider", "luma").stdout
+
+
 def test_models_are_chosen_by_the_memory_of_a_gpu(shell: Run) -> None:
     """A card that somebody has elsewhere, or thinks of buying."""
     lines = shell("models", "--gpu", "12").stdout.splitlines()

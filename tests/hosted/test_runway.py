@@ -12,6 +12,7 @@ from tests.hosted.vendors import RUNWAY
 from tiomagic_domain.errors import APIError
 from tiomagic_domain.features import Feature
 from tiomagic_domain.jobs.job import JobStatus
+from tiomagic_domain.progress import Phase
 from tiomagic_domain.testing import RecordingObserver
 from tiomagic_domain.testing.contracts.provider import job_after, poll_to_end
 from tiomagic_hosted.catalogue.runway import ACT_TWO, GEN_4_5, GEN_4_TURBO
@@ -42,6 +43,7 @@ def test_credits_and_progress_are_reported(provider, new_request, site):
     assert (waiting.status, waiting.cost.amount) == (JobStatus.QUEUED, 0.6)
     running = provider.poll(job)
     assert (running.status, running.progress.fraction) == (JobStatus.RUNNING, 0.5)
+    assert running.progress.phase is Phase.GENERATING
     assert running.retry_after == 5.0
     _, end = poll_to_end(provider, job)
     assert (end.cost.amount, end.cost.currency, end.facts["credits"]) == (0.6, "USD", 60)

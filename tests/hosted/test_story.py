@@ -1,12 +1,15 @@
 """What a user does: a key, three lines, a video; and what the records say afterwards."""
 
 import json
+import re
 from functools import partial
 
 import pytest
 from tests.hosted.vendors import BY_KEY, FAL, LUMA, OMNI, OPENROUTER, RUNWAY
 
 from tiomagic import TioMagic
+from tiomagic.cli._output import Output
+from tiomagic.cli._run import show_result
 from tiomagic.cli.commands.cancel import cancel
 from tiomagic.cli.commands.status import describe_job
 from tiomagic.display.plans import describe_plan
@@ -170,6 +173,16 @@ def test_canceling_says_that_the_vendor_goes_on(vendor, site, tmp_path, monkeypa
     said = capsys.readouterr()
     assert said.out == "canceling\n"
     assert "OpenRouter cannot stop a run: it is made and billed" in said.err
+
+
+@pytest.mark.parametrize("vendor", [RUNWAY], ids=str)
+def test_the_end_of_a_command_says_what_the_run_cost(vendor, site, tmp_path, capsys):
+    """Beside the path, where it can be seen and is in nobody's pipe."""
+    job = start(vendor, tmp_path, site.key).text_to_video(prompt="a fox", **vendor.arguments)
+    show_result(Output(as_json=False, debug=False), job)
+    said = capsys.readouterr()
+    assert said.out.strip() == str(job.result())
+    assert re.search(r"^cost: \d+\.\d\d USD \(.+\)$", said.err, re.MULTILINE)
 
 
 @pytest.mark.parametrize("vendor", [FAL], ids=str)

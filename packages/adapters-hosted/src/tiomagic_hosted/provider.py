@@ -351,5 +351,5 @@ def _describe_progress(state: RunState) -> Progress:
     if state.status is JobStatus.QUEUED:
         return Progress(phase=Phase.WAITING)
     if state.fraction is None:
-        return Progress(phase=Phase.DENOISING)
-    return Progress(phase=Phase.DENOISING, step=round(100 * state.fraction), steps=100)
+        return Progress(phase=Phase.GENERATING)
+    return Progress(phase=Phase.GENERATING, step=round(100 * state.fraction), steps=100)

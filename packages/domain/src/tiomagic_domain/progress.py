@@ -19,6 +19,8 @@ class Phase(StrEnum):
     PREPARING = "preparing"
     ENCODING = "encoding"
     DENOISING = "denoising"
+    GENERATING = "generating"
+    """A vendor makes the video, and does not say how."""
     DECODING = "decoding"
     WRITING = "writing"
 

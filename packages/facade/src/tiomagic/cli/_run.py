@@ -358,7 +358,9 @@ def show_result(
         output.say(f"job {job.job_id} was canceled")
         raise typer.Exit(ExitCode.CANCELED)
     from tiomagic.display.phrases.job_warnings import say_run_warnings  # noqa: PLC0415  # Heavy.
-    from tiomagic.results.saving import copy_video  # noqa: PLC0415  # Not for --help.
+    from tiomagic.display.prices import explain_job_cost  # noqa: PLC0415  # Not for --help.
+    from tiomagic.results.saving import copy_video  # noqa: PLC0415  # The same.
+    from tiomagic_domain.money.cost import COST  # noqa: PLC0415  # The same.
 
     video = job.result()
     if target is not None:
@@ -367,6 +369,8 @@ def show_result(
     if compared:
         summary["differences"] = [difference.to_dict() for difference in job.differences]
     output.data(summary, str(video))
+    if COST in job.record.facts:
+        output.say(f"cost: {explain_job_cost(job.record.facts)}")
     for warning in say_run_warnings(job.record, command_words()):
         output.say(f"warning: {warning}")
     for difference in job.differences if compared else ():

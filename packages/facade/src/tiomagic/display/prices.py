@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from tiomagic_domain.money.cost import COST
 from tiomagic_domain.money.estimate import Estimate, read_estimate
+from tiomagic_domain.money.listed_price import ListedPrice, PriceUnit
 
 PART_NAMES: Final = {"run": "run", "cold_start": "cold start", "idle": "idle window"}
 """Parts of an estimate, in their order."""
@@ -59,6 +60,25 @@ def describe_job_cost(facts: Mapping[str, Any]) -> str | None:
         return f"{format_amount(float(cost['amount']))} {cost.get('currency', 'USD')}{unit}"
     estimate = read_estimate(facts)
     return None if estimate is None else describe_amount(estimate)
+
+
+def describe_listed_prices(prices: Iterable[ListedPrice]) -> str | None:
+    """Return what runs cost by a price list, such as ``0.05 to 0.16 USD/s``; None without prices.
+
+    Args:
+        prices: Of one model, in one currency, for any kind of call.
+    """
+    amounts: dict[str, list[float]] = {}
+    for price in prices:
+        unit = f"{price.currency}{'/s' if price.unit is PriceUnit.SECOND else ' a video'}"
+        amounts.setdefault(unit, []).append(price.amount)
+    said = [f"{_say_range(each)} {unit}" for unit, each in amounts.items()]
+    return ", ".join(said) or None
+
+
+def _say_range(amounts: Sequence[float]) -> str:
+    least, most = (format_amount(amount) for amount in (min(amounts), max(amounts)))
+    return least if least == most else f"{least} to {most}"
 
 
 def explain_job_cost(facts: Mapping[str, Any]) -> str | None:

@@ -30,6 +30,7 @@ POLL_AFTER_MS: Final = 1000
 BEFORE_STEPS: Final = 5
 STEPS_SHARE: Final = 90
 """Percent of a run before its steps, and during them."""
+_COUNTED: Final = frozenset({Phase.DENOISING, Phase.GENERATING})
 _LATE: Final = frozenset({Phase.DECODING, Phase.WRITING})
 
 
@@ -156,7 +157,7 @@ def find_percent(job: Job) -> int:
 def _percent(progress: Progress) -> int:
     if progress.phase in _LATE:
         return BEFORE_STEPS + STEPS_SHARE + 3
-    if progress.phase is Phase.DENOISING:
+    if progress.phase in _COUNTED:
         return BEFORE_STEPS + int(STEPS_SHARE * (progress.fraction or 0.0))
     return 0 if progress.phase is Phase.WAITING else BEFORE_STEPS
 

@@ -70,18 +70,36 @@ def models(
             cards = [card for card in cards if card.gpu_memory_gib <= gpu]
         if here:
             cards = [card for card in cards if _is_here(found.get(card.name))]
-        _show(output, cards, found)
+        _show(output, cards, found, _prices(tm, cards, provider))
 
 
-def _show(output: Output, cards: list[ModelCard], found: Mapping[str, Preflight]) -> None:
+def _show(
+    output: Output,
+    cards: list[ModelCard],
+    found: Mapping[str, Preflight],
+    prices: Mapping[str, str],
+) -> None:
     """Print a line a model, what fits best first."""
     from tiomagic.display.plans import describe_place  # noqa: PLC0415  # Not for --help.
     from tiomagic.wiring.registry import providers_of  # noqa: PLC0415  # The same.
 
     cards = sorted(cards, key=lambda card: _rank(card, found.get(card.name)))
+    hosted = bool(cards) and not any(card.weights_gib for card in cards)
+    records = [
+        {
+            **_record(card, providers_of(card), found.get(card.name)),
+            "price": prices.get(card.name),
+        }
+        for card in cards
+    ]
+    if hosted:
+        rows = [_hosted_row(card, prices.get(card.name)) for card in cards]
+        output.table(records, HOSTED, rows, optional_columns=["can do", "licence"])
+        output.say("price: by the vendor's list; of one run, with the day of the price: --dry-run")
+        return
     output.table(
-        [_record(card, providers_of(card), found.get(card.name)) for card in cards],
-        ["model", "fits", "here", "GiB", "use", "GPU", "can do", "licence"],
+        records,
+        LOCAL,
         [_row(card, found.get(card.name)) for card in cards],
         optional_columns=["can do", "licence", "GPU"],
     )
@@ -106,6 +124,27 @@ def _preflights(
         return {}
 
 
+def _prices(tm: TioMagic, cards: list[ModelCard], provider: str | None) -> dict[str, str]:
+    """Return what runs of models cost by the provider's list; empty where it has none."""
+    from tiomagic.display.prices import describe_listed_prices  # noqa: PLC0415  # Not for --help.
+    from tiomagic.wiring.registry import providers_of  # noqa: PLC0415  # The same.
+    from tiomagic_domain.errors import TioMagicError  # noqa: PLC0415  # The same.
+
+    asked = provider or tm.settings.provider or DEFAULT_PROVIDER
+    try:
+        able = tm.session.provider(asked)
+    except TioMagicError:
+        return {}  # What is wrong is said where the preflight asks.
+    said = {
+        card.name: describe_listed_prices(
+            price for feature in card.features for price in able.list_prices(card, feature)
+        )
+        for card in cards
+        if asked in providers_of(card)
+    }
+    return {name: price for name, price in said.items() if price is not None}
+
+
 def _is_here(found: Preflight | None) -> bool:
     return found is not None and bool(found.is_here)
 
@@ -117,6 +156,11 @@ def _rank(card: ModelCard, found: Preflight | None) -> tuple[int, float, str]:
 
 
 FIT_WORDS: Final = {"fits": "yes", "slow": "slow", "no": "no", "unknown": "?"}
+
+
+LOCAL: Final = ("model", "fits", "here", "GiB", "use", "GPU", "can do", "licence")
+HOSTED: Final = ("model", "price", "use", "can do", "licence")
+"""Columns of models that run on a machine of one's own, and of those that a vendor runs."""
 
 
 def _row(card: ModelCard, found: Preflight | None) -> tuple[str | None, ...]:
@@ -132,8 +176,17 @@ def _row(card: ModelCard, found: Preflight | None) -> tuple[str | None, ...]:
         card.terms.use.value,
         f"{card.gpu_memory_gib:g} GiB" if card.gpu_memory_gib else "none",
         " ".join(_abilities(card)),
-        card.licence + ("; to be accepted by its name" if card.must_accept is not None else ""),
+        _licence(card),
     )
+
+
+def _hosted_row(card: ModelCard, price: str | None) -> tuple[str, ...]:
+    abilities = " ".join(_abilities(card))
+    return card.name, price or "not known", card.terms.use.value, abilities, _licence(card)
+
+
+def _licence(card: ModelCard) -> str:
+    return card.licence + ("; to be accepted by its name" if card.must_accept is not None else "")
 
 
 def _abilities(card: ModelCard) -> list[str]:

@@ -25,6 +25,7 @@ PHASE_LABELS: Final[Mapping[Phase, str]] = {
     Phase.PREPARING: "preparing the inputs",
     Phase.ENCODING: "reading the prompt and the pictures",
     Phase.DENOISING: "making the video",
+    Phase.GENERATING: "making the video",
     Phase.DECODING: "drawing the frames",
     Phase.WRITING: "writing the file",
 }
