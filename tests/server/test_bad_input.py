@@ -7,9 +7,12 @@ import socket
 import struct
 import zlib
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import pytest
+from starlette import formparsers
+from tests.server.conftest import MODEL
 from tests.server.pictures import picture
 
 if TYPE_CHECKING:
@@ -156,6 +159,27 @@ def black_png(side: int) -> bytes:
         struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
         for kind, data in chunks
     )
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="Linux has a file that is full")
+def test_a_disk_without_room_for_an_upload(
+    studio: FakeStudio, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The client learns that it is no fault of its request, and no folder of the server."""
+
+    def open_full_disk(**_: object) -> BinaryIO:
+        return Path("/dev/full").open("wb", buffering=0)
+
+    monkeypatch.setattr(formparsers, "SpooledTemporaryFile", open_full_disk)
+    answer = studio.http().post(
+        "/v1/videos",
+        data={"prompt": "a fox", "model": MODEL},
+        files={"input_reference": ("fox.png", picture("red"), "image/png")},
+    )
+    assert answer.status_code == 507
+    assert answer.json()["error"]["code"] == "disk_full"
+    assert "/dev/full" not in answer.text
+    assert studio.tm.list_jobs() == []
 
 
 def test_a_body_beyond_the_limit(make_studio: Callable[..., FakeStudio]) -> None:

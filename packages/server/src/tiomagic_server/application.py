@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -25,6 +26,7 @@ from tiomagic_server.access.gate import Gate
 from tiomagic_server.access.keys import ClientKeys
 from tiomagic_server.access.links import ContentLinks
 from tiomagic_server.answering.errors import (
+    INSIDE,
     PlainAnswer,
     answer_error,
     build_error,
@@ -53,6 +55,9 @@ if TYPE_CHECKING:
 
 OPTIONS_VARIABLE: Final = "TIOMAGIC_SERVE_PROCESS"
 """The variable by which the processes of a server get their options."""
+
+NO_ROOM: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
+"""Errors of the system for a disk without room: uploads wait there for their end."""
 
 LOG_AFTER_S: Final = 10.0
 """Seconds after which ``generation_log.json`` has a change: it is for people and old scripts."""
@@ -163,6 +168,13 @@ def _handle_errors(app: FastAPI) -> None:
         # Its connection has ended within the body: nobody reads this.
         return build_error(request, 400, "the body has no end", code=ErrorCode.INVALID_INPUT)
 
+    async def of_system(request: Request, error: Any) -> PlainAnswer:
+        if error.errno not in NO_ROOM:
+            raise error
+        get_logger().error("server.failed", path=request.url.path, error=repr(error))
+        message = INSIDE.format(ErrorCode.DISK_FULL)
+        return build_error(request, 507, message, code=ErrorCode.DISK_FULL)
+
     async def unexpected(request: Request, error: Exception) -> PlainAnswer:
         get_logger().error(
             "server.failed", path=request.url.path, error=repr(error), exc_info=error
@@ -174,6 +186,7 @@ def _handle_errors(app: FastAPI) -> None:
     app.add_exception_handler(HTTPException, of_framework)
     app.add_exception_handler(RequestValidationError, of_query)
     app.add_exception_handler(ClientDisconnect, of_gone_client)
+    app.add_exception_handler(OSError, of_system)
     app.add_exception_handler(Exception, unexpected)
 
 
