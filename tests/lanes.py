@@ -56,6 +56,7 @@ LANES_OF_PATHS: dict[str, set[str]] = {
     "tests/server": {"server"},
     "tests/server/processes": {"server", "slow"},
     "tests/server/test_doodle.py": {"torch", "server", "slow"},
+    "tests/server/test_page.py": {"server", "slow"},
     "tests/storage/test_machine.py": {"slow"},
     "tests/storage/test_processes.py": {"slow"},
     "tests/typing": {"slow"},
@@ -76,6 +77,7 @@ LANES_OF_FIXTURES: dict[str, set[str]] = {
     "postgresql_url": {"server"},
     "shared_runtime": {"torch"},
     "visit_page": {"browser", "server"},
+    "visit_served": {"browser", "server"},
     "weights_dir": {"torch"},
     "workspace": {"server"},
 }

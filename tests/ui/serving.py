@@ -5,9 +5,10 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import psutil
 from tests.facade.conftest import clean_environment
@@ -42,16 +43,19 @@ class PageProcess:
     Args:
         folder: Its working directory.
         options: Further words of the command line.
+        command: What serves it.
     """
 
-    def __init__(self, folder: Path, *options: str) -> None:
+    def __init__(
+        self, folder: Path, *options: str, command: Sequence[str] = ("ui", "--no-browser")
+    ) -> None:
         self.folder = folder
         self._log = folder / "ui.log"
-        command = [sys.executable, "-c", START, "ui", "--no-browser", "--port", "0"]
+        words = [sys.executable, "-c", START, *command, "--port", "0", *options]
         # Into a file: a pipe that nobody reads would fill up and stop whoever writes to it.
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(
-                [*command, *options],
+                words,
                 cwd=folder,
                 env=clean_environment(**WORKER_ENVIRONMENT, **PROXY_ENVIRONMENT),
                 stdin=subprocess.DEVNULL,
@@ -109,9 +113,9 @@ class PageProcess:
 
 
 @contextmanager
-def serve_page(folder: Path, *options: str) -> Iterator[PageProcess]:
+def serve_page(folder: Path, *options: str, **how: Any) -> Iterator[PageProcess]:
     """Serve the page of a folder; at its end the page must go when it is told to."""
-    server = PageProcess(folder, *options)
+    server = PageProcess(folder, *options, **how)
     try:
         yield server
     finally:

@@ -15,7 +15,7 @@ import pytest
 
 from tiomagic.ui.web import middleware
 from tiomagic.ui.web.files import ServedFiles
-from tiomagic.ui.web.login import Login
+from tiomagic.ui.web.login import Login, PasswordCredentials
 from tiomagic.ui.web.middleware import SecurityMiddleware
 from tiomagic.ui.web.origins import AllowedHosts
 from tiomagic.ui.web.server import Server, listen
@@ -77,7 +77,7 @@ def open_client(folder: Path, *, login: bool) -> Iterator[httpx.Client]:
     guarded = SecurityMiddleware(
         echo_page,
         names=AllowedHosts.of("127.0.0.1", ["studio.example"]),
-        login=Login("ada", "lemon-tree", lambda: 0.0) if login else None,
+        login=Login(PasswordCredentials("ada", "lemon-tree"), lambda: 0.0) if login else None,
         uploads=uploads,
         files=ServedFiles(jobs.get, folder / "inputs", uploads),
         cookie="tiomagic-test",
@@ -341,7 +341,7 @@ def test_the_cookie_of_a_login_is_no_other_websites(opened: Open) -> None:
     right = {"username": "ada", "password": "lemon-tree"}
     plain = client.post("/login", data=right).headers["set-cookie"].lower()
     assert "httponly" in plain
-    assert "samesite=lax" in plain
+    assert "samesite=strict" in plain
     assert "secure" not in plain
     assert client.get("/config").status_code == 200
     sent = {"X-Forwarded-Proto": "https", "X-Forwarded-Host": "studio.example"}

@@ -4,7 +4,7 @@ import logging
 
 import pytest
 
-from tiomagic.ui.web.login import Login, LoginThrottledError
+from tiomagic.ui.web.login import Login, LoginThrottledError, PasswordCredentials
 
 
 class FakeSeconds:
@@ -26,7 +26,7 @@ def seconds() -> FakeSeconds:
 @pytest.fixture
 def login(seconds: FakeSeconds) -> Login:
     """A login of ada's."""
-    return Login("ada", "a-long-pässword", seconds)
+    return Login(PasswordCredentials("ada", "a-long-pässword"), seconds)
 
 
 def test_only_the_right_answer_opens(login: Login) -> None:

@@ -9,6 +9,7 @@
 ``mcp``          Tools for agents, by the Model Context Protocol: ``tiomagic mcp``.
 ``options``      How a server runs: address, processes, limits.
 ``processes``    The processes of a server: they share a socket, and end together.
+``page``         The page of ``tiomagic ui`` in the same process, and its login by key.
 ``probes``       Health and readiness, for whatever watches the server.
 ``routes``       The routes: create, read, list, delete, models.
 ``serving``      Listens and runs the application, in one process or several.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
@@ -17,7 +17,7 @@ from starlette.requests import ClientDisconnect, Request
 
 from tiomagic import TioMagic, __version__
 from tiomagic.display.journal import get_logger
-from tiomagic.ui.web.origins import AllowedHosts
+from tiomagic.ui.web.origins import AllowedHosts, is_loopback
 from tiomagic_domain.codes import ErrorCode
 from tiomagic_domain.errors import Problem, TioMagicError, ValidationError
 from tiomagic_domain.suggestions import shorten_repr
@@ -37,6 +37,7 @@ from tiomagic_server.jobs.desk import JobDesk
 from tiomagic_server.mcp.over_http import RemoteAgents
 from tiomagic_server.metrics import CountedRequests, ServerMetrics
 from tiomagic_server.options import ServeOptions
+from tiomagic_server.page import PageBesideApi
 from tiomagic_server.probes import build_probes
 from tiomagic_server.processes import end_with_parent
 from tiomagic_server.routes.context import ServerContext
@@ -53,6 +54,8 @@ from tiomagic_server.webhooks.sending import WebhookSender
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
+    from tiomagic.ui.serve import MountedPage
+
 OPTIONS_VARIABLE: Final = "TIOMAGIC_SERVE_PROCESS"
 """The variable by which the processes of a server get their options."""
 
@@ -63,25 +66,32 @@ LOG_AFTER_S: Final = 10.0
 """Seconds after which ``generation_log.json`` has a change: it is for people and old scripts."""
 
 
-def create_app(tm: TioMagic, options: ServeOptions) -> ASGIApp:
+def create_app(tm: TioMagic, options: ServeOptions, page: MountedPage | None = None) -> ASGIApp:
     """Return the application, with everything that guards it.
 
     Args:
         tm: Whose jobs it serves.
         options: How.
+        page: Gets its paths; None for the API alone.
     """
     tm.session.container.journal().write_late(LOG_AFTER_S)
     state_dir = tm.session.settings.state_dir
     keys, links = ClientKeys(state_dir), ContentLinks(state_dir)
     names = AllowedHosts.of(options.host, options.allowed_hosts)
     metrics = ServerMetrics(tm)
-    api = build_api(tm, options, metrics, links)
+    api = build_api(tm, options, metrics, links, page)
     bounded = BodyLimits(api, largest=options.max_body_mib * 2**20)
-    return CountedRequests(Gate(bounded, names=names, keys=keys, links=links), metrics)
+    needs_key = not is_loopback(options.host)
+    gate = Gate(bounded, names=names, keys=keys, links=links, needs_key=needs_key)
+    return CountedRequests(PageBesideApi(gate, page) if page else gate, metrics)
 
 
 def build_api(
-    tm: TioMagic, options: ServeOptions, metrics: ServerMetrics, links: ContentLinks
+    tm: TioMagic,
+    options: ServeOptions,
+    metrics: ServerMetrics,
+    links: ContentLinks,
+    page: MountedPage | None = None,
 ) -> FastAPI:
     """Return the routes of the server, without what guards them."""
     registry = WebhookRegistry(tm, allow_private=options.allow_private_webhooks)
@@ -94,7 +104,7 @@ def build_api(
         docs_url=None,
         redoc_url=None,
         openapi_url="/openapi.json",
-        lifespan=partial(_run, context, agents),
+        lifespan=partial(_run, context, agents, page),
     )
     # First the fixed paths: /v1/videos/models is no id.
     for build in (
@@ -112,9 +122,12 @@ def build_api(
 
 
 @asynccontextmanager
-async def _run(context: ServerContext, agents: RemoteAgents, _: FastAPI) -> AsyncIterator[None]:
+async def _run(
+    context: ServerContext, agents: RemoteAgents, page: MountedPage | None, _: FastAPI
+) -> AsyncIterator[None]:
     """Follow again what the last server left, and then serve."""
-    async with agents.run(), anyio.create_task_group() as tasks:
+    beside = page.run() if page else nullcontext()
+    async with beside, agents.run(), anyio.create_task_group() as tasks:
         tasks.start_soon(_recover, context)
         tasks.start_soon(_build_dispatcher(context).run)
         yield

@@ -28,6 +28,8 @@ class ServeOptions:
     """True for clients that may name files and repositories with weights of their own."""
     allow_private_webhooks: bool = False
     """True for webhooks that may go to this machine and to private networks."""
+    ui: bool = False
+    """True for the page of ``tiomagic ui`` at ``/``; in one process only."""
     max_body_mib: int = 512
     """Size of one request with all its files, in MiB."""
 

@@ -8,7 +8,9 @@ import signal
 import socket
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any, Final
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
 
 import uvicorn
 
@@ -20,9 +22,13 @@ from tiomagic_server.access.connections import BoundedProtocol
 from tiomagic_server.access.keys import ClientKeys
 from tiomagic_server.application import OPTIONS_VARIABLE, connect, create_app
 from tiomagic_server.options import ServeOptions
+from tiomagic_server.page import open_page
 from tiomagic_server.processes import run_processes
 from tiomagic_server.webhooks.receivers import WebhookReceivers
 from tiomagic_server.webhooks.registering import find_deliveries
+
+if TYPE_CHECKING:
+    from tiomagic.ui.serve import MountedPage
 
 __all__ = ["ClientKeys", "ServeOptions", "WebhookReceivers", "find_deliveries", "serve"]
 
@@ -40,34 +46,50 @@ def serve(options: ServeOptions, started: Callable[[str], None]) -> None:
         started: Called with the address once it listens.
 
     Raises:
-        ConfigurationError: when other machines could reach it without a key, or the port is taken.
+        ConfigurationError: when other machines could reach it without a key, no key opens its
+            page, the port is taken, or several processes were to have a page.
+        MissingDependencyError: when the page is wanted and its extra is not installed.
     """
+    if options.ui and options.workers > 1:
+        raise ConfigurationError(
+            "the page keeps its forms in one process: take --workers 1 with --ui, or start "
+            "tiomagic ui beside the server",
+            code=ErrorCode.CONFIGURATION,
+        )
     require_keys(options)
     opened = listen(options.host, options.port, who="the server")
     # uvicorn stops in order at either signal, and then raises it again.
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        started(_address(options.host, opened))
+        say = partial(started, _address(options.host, opened))
         with suppress(KeyboardInterrupt):
             if options.workers > 1:
+                say()
                 _run_processes(options, opened)
             else:
-                _run_here(options, opened)
+                _run_here(replace(options, port=opened.getsockname()[1]), opened, say)
     finally:
         signal.signal(signal.SIGTERM, before)
         opened.close()
 
 
 def require_keys(options: ServeOptions) -> None:
-    """Raise if other machines could reach a server without a key."""
-    if is_loopback(options.host):
+    """Raise if other machines could reach a server without a key, or no key opens its page."""
+    is_local = is_loopback(options.host)
+    if is_local and not options.ui:
         return
     tm = connect(options)
     try:
-        has_keys = bool(ClientKeys(tm.session.settings.state_dir).list())
+        keys = ClientKeys(tm.session.settings.state_dir).list()
     finally:
         tm.close()
-    if not has_keys:
+    if options.ui and (keys or not is_local) and not any(one.page for one in keys):
+        raise ConfigurationError(
+            "there is no key for the page: make one with tiomagic serve keys add NAME --ui, or "
+            "serve without --ui",
+            code=ErrorCode.NO_LOGIN,
+        )
+    if not is_local and not keys:
         raise ConfigurationError(
             f"{options.host} can be reached by other machines, and there is no key: make one with "
             "tiomagic serve keys add NAME, or stay on 127.0.0.1",
@@ -95,12 +117,29 @@ def configure(application: Any, **more: Any) -> uvicorn.Config:
     )
 
 
-def _run_here(options: ServeOptions, opened: socket.socket) -> None:
+def _run_here(options: ServeOptions, opened: socket.socket, say: Callable[[], None]) -> None:
     tm = connect(options)
     try:
-        uvicorn.Server(configure(create_app(tm, options))).run(sockets=[opened])
+        page = open_page(tm, options) if options.ui else None
+        server = _EndingServer(configure(create_app(tm, options, page)), page)
+        say()
+        server.run(sockets=[opened])
     finally:
         tm.close()
+
+
+class _EndingServer(uvicorn.Server):
+    """Ends the streams of a page before it waits for the end of all requests."""
+
+    def __init__(self, config: uvicorn.Config, page: MountedPage | None) -> None:
+        super().__init__(config)
+        self._page = page
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Stop."""
+        if self._page is not None:
+            self._page.end()
+        await super().shutdown(sockets)
 
 
 def _run_processes(options: ServeOptions, opened: socket.socket) -> None:

@@ -31,15 +31,18 @@ REFRESH_INTERVAL_S: Final = 1.0
 """Seconds between two polls of a page."""
 
 
-def build_page(session: Session, files: ServedFiles | None = None) -> gr.Blocks:
+def build_page(
+    session: Session, files: ServedFiles | None = None, *, can_log_out: bool = False
+) -> gr.Blocks:
     """Return the page over a session's jobs.
 
     Args:
         session: With the jobs.
         files: The files that a browser may fetch and a form may hold; None for the session's.
+        can_log_out: True for a page with a login.
     """
     with gr.Blocks(title="tiomagic", analytics_enabled=False, fill_width=True) as blocks:
-        Page(PageController(session, files)).lay_out(blocks)
+        Page(PageController(session, files), can_log_out=can_log_out).lay_out(blocks)
     return blocks
 
 
@@ -48,10 +51,12 @@ class Page:
 
     Args:
         controller: The use cases.
+        can_log_out: True for a page with a login.
     """
 
-    def __init__(self, controller: PageController) -> None:
+    def __init__(self, controller: PageController, *, can_log_out: bool = False) -> None:
         self._controller = controller
+        self._can_log_out = can_log_out
 
     def lay_out(self, blocks: gr.Blocks) -> None:
         """Build all parts in the current page, and connect them."""
@@ -65,7 +70,7 @@ class Page:
         self._mark = gr.State({})
         self._wanted = gr.State(self._controller.first_wanted())
         self._chooser = ChooserPart(self._controller, self._draft, self._choice)
-        gr.HTML(theme.HEADER)
+        gr.HTML(theme.header(can_log_out=self._can_log_out))
         with gr.Tabs() as self._tabs:
             with gr.Tab("Make", id="make"), gr.Row(equal_height=False):
                 with gr.Column(scale=5, min_width=320):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +16,9 @@ from tiomagic_domain.codes import ErrorCode
 from tiomagic_domain.errors import ConfigurationError
 
 if TYPE_CHECKING:
+    from tiomagic.ui.web.login import Credentials
     from tiomagic.ui.web.middleware import SecurityMiddleware
+    from tiomagic.ui.web.origins import AllowedHosts
     from tiomagic.ui.web.server import Server
     from tiomagic.wiring.session import Session
 
@@ -60,22 +64,52 @@ def parse_login(door: ListenOptions) -> tuple[str, str] | None:
     return user, password
 
 
+class MountedPage:
+    """A page that a server can run.
+
+    Args:
+        blocks: Its parts.
+        application: Gradio's application over them.
+        gate: The ASGI application that filters requests to it.
+    """
+
+    def __init__(self, blocks: Any, application: Any, gate: SecurityMiddleware) -> None:
+        self._blocks = blocks
+        self._application = application
+        self.gate = gate
+
+    @asynccontextmanager
+    async def run(self) -> AsyncIterator[None]:
+        """Run it within the lifespan of another application."""
+        async with self._application.router.lifespan_context(self._application):
+            self.begin()
+            yield
+
+    def begin(self) -> None:
+        """Have its streams go on."""
+        self._blocks.is_running = True
+
+    def end(self) -> None:
+        """End its streams, so that a server can stop. May be called twice."""
+        self._blocks._queue.close()  # noqa: SLF001 - as the framework's own end does
+        self._blocks.is_running = False  # Its streams check this flag, and end.
+
+
 class ServedPage:
     """A running page.
 
     Args:
-        blocks: Its parts.
+        page: What is served.
         server: What serves it.
     """
 
-    def __init__(self, blocks: Any, server: Server) -> None:
-        self._blocks = blocks
+    def __init__(self, page: MountedPage, server: Server) -> None:
+        self._page = page
         self._server = server
 
     def close(self) -> None:
         """End it."""
-        self._blocks._queue.close()  # noqa: SLF001 - as the framework's own end does
-        self._blocks.is_running = False  # Its streams check this flag, and end.
+        self._page.end()
         self._server.close()
 
 
@@ -96,57 +130,75 @@ def serve(
         MissingDependencyError: when the extra is not installed.
     """
     login = parse_login(door)
-    # Gradio reads these variables at its import only. Nothing is stored there.
-    os.environ["GRADIO_TEMP_DIR"] = str(session.settings.state_dir / "page")
-    os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
     try:
-        from tiomagic.ui.web.server import Server, listen  # noqa: PLC0415  # Of the extra.
-
-        # Before the page is built, because its cookie is named after the port.
-        opened = listen(door.host, door.port)
-        try:
-            blocks, gate = _build(session, door, login, opened.getsockname()[1])
-        except BaseException:
-            opened.close()
-            raise
+        from tiomagic.ui.web.login import PasswordCredentials  # noqa: PLC0415  # Of the extra.
+        from tiomagic.ui.web.origins import AllowedHosts  # noqa: PLC0415  # The same.
+        from tiomagic.ui.web.server import Server, listen  # noqa: PLC0415  # The same.
     except ImportError as error:
         raise part_missing_error("ui", error) from error
-    server = Server(gate, opened)
+    # Before the page is built, because its cookie is named after the port.
+    opened = listen(door.host, door.port)
+    try:
+        page = mount_page(
+            session,
+            names=AllowedHosts.of(door.host, door.allowed_hosts),
+            credentials=PasswordCredentials(*login) if login else None,
+            port=opened.getsockname()[1],
+        )
+    except BaseException:
+        opened.close()
+        raise
+    server = Server(page.gate, opened)
     server.start()
-    blocks.is_running = True
+    page.begin()
     address = _address(door.host, server.port)
     if open_browser:
         import webbrowser  # noqa: PLC0415  # Only for who has one.
 
         webbrowser.open(address)
-    return ServedPage(blocks, server), address
+    return ServedPage(page, server), address
 
 
-def _build(
-    session: Session, door: ListenOptions, login: tuple[str, str] | None, port: int
-) -> tuple[Any, SecurityMiddleware]:
-    """Return the page's parts, and the application that filters requests to them."""
-    from tiomagic.ui.page import build_page  # noqa: PLC0415  # Seconds, for who wants a page.
-    from tiomagic.ui.web.login import Login  # noqa: PLC0415  # The same.
-    from tiomagic.ui.web.middleware import SecurityMiddleware  # noqa: PLC0415  # The same.
-    from tiomagic.ui.web.origins import AllowedHosts  # noqa: PLC0415  # The same.
-    from tiomagic.ui.web.uploads import Uploads  # noqa: PLC0415  # The same.
+def mount_page(
+    session: Session, *, names: AllowedHosts, credentials: Credentials | None, port: int
+) -> MountedPage:
+    """Return the page for a server.
 
-    state = session.settings.state_dir
-    uploads = Uploads(state / UPLOADS_FOLDER)
+    Args:
+        session: With the jobs to show.
+        names: The host names that it answers to.
+        credentials: Who may enter; None for everyone who can reach it.
+        port: Where the server listens.
+
+    Raises:
+        MissingDependencyError: when the extra is not installed.
+    """
+    # Gradio reads these variables at its import only. Nothing is stored there.
+    os.environ["GRADIO_TEMP_DIR"] = str(session.settings.state_dir / "page")
+    os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+    try:
+        from tiomagic.ui.page import build_page  # noqa: PLC0415  # Seconds, for who wants a page.
+        from tiomagic.ui.web.login import Login  # noqa: PLC0415  # The same.
+        from tiomagic.ui.web.middleware import SecurityMiddleware  # noqa: PLC0415  # The same.
+        from tiomagic.ui.web.uploads import Uploads  # noqa: PLC0415  # The same.
+    except ImportError as error:
+        raise part_missing_error("ui", error) from error
+    uploads = Uploads(session.settings.state_dir / UPLOADS_FOLDER)
     uploads.clear()
     files = served_files_of(session, uploads)
-    blocks = build_page(session, files)
+    can_log_out = credentials is not None and credentials.is_needed()
+    blocks = build_page(session, files, can_log_out=can_log_out)
+    application = _mount_gradio(blocks)
     gate = SecurityMiddleware(
-        _mount_gradio(blocks),
-        names=AllowedHosts.of(door.host, door.allowed_hosts),
-        login=Login(*login, clock=time.monotonic) if login else None,
+        application,
+        names=names,
+        login=Login(credentials, clock=time.monotonic) if credentials else None,
         uploads=uploads,
         files=files,
         # All ports of a host share cookies: the name must differ from another page's.
         cookie=f"tiomagic-{port}",
     )
-    return blocks, gate
+    return MountedPage(blocks, application, gate)
 
 
 def _mount_gradio(blocks: Any) -> Any:

@@ -11,14 +11,17 @@ ASSETS: Final = Path(__file__).with_name("assets")
 STYLE: Final = ASSETS / "page.css"
 SCRIPT: Final = ASSETS / "page.js"
 
-HEADER: Final = """
+_HEADER: Final = """
 <header class="tm-head">
 <svg class="tm-mark" viewBox="0 0 32 32" fill="none" stroke="currentColor" stroke-width="2.4"
  stroke-linecap="round" aria-hidden="true"><rect x="3" y="6" width="26" height="20" rx="5"/>
 <path d="M8.5 20c3-9 6-9 7.5-3.5s4.5 5.5 7.5-3.5"/><circle cx="24" cy="11" r="1.3"/></svg>
 <h1>tiomagic</h1><p>words and pictures into motion</p>
 <button type="button" class="tm-button" data-theme>Light or dark</button>
-</header>
+{more}</header>
+"""
+_LOG_OUT: Final = """<form method="post" action="logout">
+<button class="tm-button">Log out</button></form>
 """
 
 TEAL = gr.themes.Color(
@@ -81,3 +84,12 @@ def theme() -> gr.themes.Base:
     shape = {"block_radius": "14px", "button_large_radius": "10px", "block_shadow": "none"}
     shape |= {"input_border_width": "1px", "input_radius": "8px"}
     return base.set(**light, **dark, **shape)
+
+
+def header(*, can_log_out: bool = False) -> str:
+    """Return the head of the page.
+
+    Args:
+        can_log_out: True for a page with a login.
+    """
+    return _HEADER.format(more=_LOG_OUT if can_log_out else "")

@@ -35,15 +35,23 @@ class Gate:
         names: The host names of the server.
         keys: The keys of its clients.
         links: The addresses of videos that need none.
+        needs_key: True to refuse everything while there is no key: other machines can ask.
     """
 
     def __init__(
-        self, app: ASGIApp, *, names: AllowedHosts, keys: ClientKeys, links: ContentLinks
+        self,
+        app: ASGIApp,
+        *,
+        names: AllowedHosts,
+        keys: ClientKeys,
+        links: ContentLinks,
+        needs_key: bool = False,
     ) -> None:
         self._app = app
         self._names = names
         self._keys = keys
         self._links = links
+        self._needs_key = needs_key
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request, or hand it on."""
@@ -98,7 +106,7 @@ class Gate:
     def _find_caller(self, request: Request) -> Caller | None:
         known = self._keys.list()
         if not known:
-            return Caller()
+            return None if self._needs_key else Caller()
         if "authorization" not in request.headers and request.method == "GET":
             owner = self._links.find_key(request.url.path, request.query_params)
             return Caller(key_id=owner) if owner in {one.name for one in known} else None

@@ -49,6 +49,8 @@ class ClientKey:
     """What its jobs of a day may cost together, such as ``2.50 USD``; None for no limit."""
     monthly_budget: str | None = None
     """The same for a month."""
+    page: bool = False
+    """True for a key that opens the page, which shows the jobs of all."""
 
     @property
     def budgets(self) -> tuple[Budget, ...]:
@@ -94,6 +96,7 @@ class ClientKeys:
         *,
         daily_budget: str | None = None,
         monthly_budget: str | None = None,
+        page: bool = False,
     ) -> str:
         """Make a key and return it; it cannot be read again.
 
@@ -103,6 +106,7 @@ class ClientKeys:
             daily_budget: What its jobs of a day (UTC) may cost together: an amount of USD, or with
                 its currency: ``2.50 EUR``. None for no limit.
             monthly_budget: The same for a month.
+            page: True for a key that opens the page, which shows the jobs of all.
 
         Raises:
             ValidationError: when the name is taken or is none.
@@ -134,6 +138,7 @@ class ClientKeys:
             jobs_per_minute=jobs_per_minute,
             daily_budget=budgets.get("daily_budget"),
             monthly_budget=budgets.get("monthly_budget"),
+            page=page,
         )
         with self._records.changing() as known:
             if any(one.name == name for one in known):

@@ -80,6 +80,14 @@ def serve(  # noqa: PLR0913 - one for each option
             "--allow-private-webhooks", help="Send webhooks to this machine and private networks."
         ),
     ] = False,
+    ui: Annotated[
+        bool,
+        typer.Option(
+            "--ui",
+            help="Serve the page of tiomagic ui too, at /. With keys add: the key opens the page, "
+            "which shows the jobs of all.",
+        ),
+    ] = False,
     url: Annotated[
         str | None,
         typer.Option(
@@ -122,6 +130,7 @@ def serve(  # noqa: PLR0913 - one for each option
                     "jobs_per_minute": jobs_per_minute,
                     "daily_budget": daily_budget,
                     "monthly_budget": monthly_budget,
+                    "page": ui,
                 }
                 manage_keys(output, keys, tm, what.value, name, limits)
                 return
@@ -138,6 +147,7 @@ def serve(  # noqa: PLR0913 - one for each option
             allow_weights=allow_weights,
             allow_private_webhooks=allow_private_webhooks,
             provider=provider,
+            ui=ui,
         )
 
         def started(address: str) -> None:

@@ -56,6 +56,7 @@ def _list_keys(output: Output, keys: Any, tm: TioMagic) -> None:
             "name": one.name,
             "created": one.created,
             "jobs_per_minute": one.jobs_per_minute,
+            "page": one.page,
             **{
                 field: str(value) if isinstance(value, Money) else value
                 for period in BudgetPeriod
@@ -64,12 +65,13 @@ def _list_keys(output: Output, keys: Any, tm: TioMagic) -> None:
         }
         for one in keys.list()
     ]
-    columns = ["name", "created", "jobs a minute", "today", "this month"]
+    columns = ["name", "created", "jobs a minute", "page", "today", "this month"]
     rows = [
         (
             one["name"],
             one["created"],
             one["jobs_per_minute"],
+            "yes" if one["page"] else "no",
             _say_spent(one["spent_today"], one["daily_budget"]),
             _say_spent(one["spent_this_month"], one["monthly_budget"]),
         )

@@ -1,4 +1,4 @@
-"""The login: one user with a password, a session cookie, and a limit on wrong answers.
+"""The login: who may enter, a session cookie, and a limit on wrong answers.
 
 After some wrong answers an address must wait, longer each time, and all addresses together have a
 limit a minute. Each wrong answer is logged, without its content.
@@ -12,7 +12,7 @@ import threading
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Protocol
 
 from tiomagic.display.journal import get_logger
 
@@ -28,6 +28,8 @@ MAX_ADDRESSES: Final = 10_000
 """Most remembered addresses; the least recent one is forgotten."""
 SESSION_IDLE_TIMEOUT_S: Final = 7 * 24 * 3600.0
 """Seconds after which a login without requests expires."""
+SESSION_LIFETIME_S: Final = 30 * 24 * 3600.0
+"""Seconds after which every login expires."""
 MAX_SESSIONS: Final = 500
 """Most logins at once; the oldest one ends."""
 
@@ -44,28 +46,92 @@ class LoginThrottledError(Exception):
         self.seconds = seconds
 
 
+class LoginDeniedError(Exception):
+    """A right answer of somebody who may not enter, with what to do."""
+
+
+class Credentials(Protocol):
+    """Who may enter. Thread-safe."""
+
+    asks_for_key: bool
+    """True for a form with a key alone, False for one with user and password."""
+
+    def is_needed(self) -> bool:
+        """Return whether the page asks for a login now."""
+        ...
+
+    def identify(self, user: str, password: str) -> str | None:
+        """Return who has given an answer; None for a wrong one. The time reveals nothing.
+
+        Raises:
+            LoginDeniedError: when they may not enter.
+        """
+        ...
+
+    def is_valid(self, who: str) -> bool:
+        """Return whether someone who was identified may still enter."""
+        ...
+
+
+class PasswordCredentials:
+    """One user with a password.
+
+    Args:
+        user: The user's name.
+        password: Their password.
+    """
+
+    asks_for_key = False
+
+    def __init__(self, user: str, password: str) -> None:
+        self._user, self._password = _bytes(user), _bytes(password)
+
+    def is_needed(self) -> bool:
+        """Return True: a page has a password or has none."""
+        return True
+
+    def identify(self, user: str, password: str) -> str | None:
+        """Return the user for the right answer."""
+        # Both are always compared, so that the time reveals nothing.
+        right = hmac.compare_digest(_bytes(user), self._user) & hmac.compare_digest(
+            _bytes(password), self._password
+        )
+        return user if right else None
+
+    def is_valid(self, who: str) -> bool:
+        """Return True: the password stays while the page runs."""
+        del who
+        return True
+
+
 @dataclass(slots=True)
 class _Failures:
     count: int
     last: float
 
 
+@dataclass(slots=True)
+class _Session:
+    who: str
+    begun: float
+    seen: float
+
+
 class Login:
     """Checks logins and remembers their tokens. Thread-safe.
 
     Args:
-        user: The user's name.
-        password: Their password.
+        credentials: Who may enter.
         clock: A monotonic clock, in seconds.
     """
 
-    def __init__(self, user: str, password: str, clock: Callable[[], float]) -> None:
-        self._user, self._password = _bytes(user), _bytes(password)
+    def __init__(self, credentials: Credentials, clock: Callable[[], float]) -> None:
+        self.credentials = credentials
         self._clock = clock
         self._failures: dict[str, _Failures] = {}
         # If it is full, its oldest entry decides how long all addresses wait.
         self._recent: deque[float] = deque(maxlen=MAX_FAILURES_PER_MINUTE)
-        self._sessions: dict[str, float] = {}
+        self._sessions: dict[str, _Session] = {}
         self._lock = threading.Lock()
 
     def log_in(self, user: str, password: str, address: str) -> str | None:
@@ -77,7 +143,8 @@ class Login:
             address: Of the client.
 
         Raises:
-            MustWaitError: when there were too many wrong answers; this one was not checked.
+            LoginThrottledError: when there were too many wrong answers; this one was not checked.
+            LoginDeniedError: when the answer is right, and whoever gave it may not enter.
         """
         with self._lock:
             now = self._clock()
@@ -85,17 +152,17 @@ class Login:
             if wait > 0:
                 get_logger().warning("ui.login_slowed", address=address, seconds=round(wait, 1))
                 raise LoginThrottledError(wait)
-            # Both are always compared, so that the time reveals nothing.
-            right = hmac.compare_digest(_bytes(user), self._user) & hmac.compare_digest(
-                _bytes(password), self._password
-            )
-            if not right:
-                count = self._failed(address, now)
-                get_logger().warning("ui.login_failed", address=address, failures=count)
+            try:
+                who = self.credentials.identify(user, password)
+            except LoginDeniedError:
+                self._failed(address, now)
+                raise
+            if who is None:
+                self._failed(address, now)
                 return None
             self._failures.pop(address, None)
             get_logger().info("ui.login", address=address)
-            return self._begin(now)
+            return self._begin(who, now)
 
     def is_logged_in(self, token: str | None) -> bool:
         """Return whether a token belongs to a valid login."""
@@ -103,10 +170,18 @@ class Login:
             return False
         with self._lock:
             now = self._clock()
-            seen = self._sessions.pop(token, None)
-            if seen is None or now - seen > SESSION_IDLE_TIMEOUT_S:
+            session = self._sessions.pop(token, None)
+            if (
+                session is None
+                or now - session.seen > SESSION_IDLE_TIMEOUT_S
+                or now - session.begun > SESSION_LIFETIME_S
+                or not self.credentials.is_valid(session.who)
+            ):
                 return False
-            self._sessions[token] = now  # Moved to the end, so that the first one is the oldest.
+            session.seen = now
+            self._sessions[token] = (
+                session  # Moved to the end, so that the first one is the oldest.
+            )
             return True
 
     def log_out(self, token: str | None) -> None:
@@ -114,13 +189,13 @@ class Login:
         with self._lock:
             self._sessions.pop(token or "", None)
 
-    def _begin(self, now: float) -> str:
+    def _begin(self, who: str, now: float) -> str:
         # A dict keeps its order, and each use moves a login to the end.
         while len(self._sessions) >= MAX_SESSIONS:
             del self._sessions[next(iter(self._sessions))]
         # 256 random bits cannot be guessed.
         token = secrets.token_urlsafe(32)
-        self._sessions[token] = now
+        self._sessions[token] = _Session(who, now, now)
         return token
 
     def _wait(self, address: str, now: float) -> float:
@@ -133,14 +208,14 @@ class Login:
         full = len(self._recent) == MAX_FAILURES_PER_MINUTE
         return max(own, self._recent[0] + 60 - now if full else 0.0)
 
-    def _failed(self, address: str, now: float) -> int:
+    def _failed(self, address: str, now: float) -> None:
         self._recent.append(now)
         before = self._failures.pop(address, None)
         count = before.count + 1 if before and now - before.last < FAILURES_EXPIRE_S else 1
         while len(self._failures) >= MAX_ADDRESSES:
             del self._failures[next(iter(self._failures))]
         self._failures[address] = _Failures(count, now)
-        return count
+        get_logger().warning("ui.login_failed", address=address, failures=count)
 
 
 def _bytes(text: str) -> bytes:

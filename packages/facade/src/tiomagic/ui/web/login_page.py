@@ -8,7 +8,7 @@ from urllib.parse import parse_qs
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 
 from tiomagic.display.escaping import escape
-from tiomagic.ui.web.login import Login, LoginThrottledError
+from tiomagic.ui.web.login import Login, LoginDeniedError, LoginThrottledError
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -34,24 +34,31 @@ input, button {{ font: inherit; padding: .6rem; border-radius: 8px;
 button {{ margin-top: .5rem; background: var(--strong); color: var(--on); border: 0;
   cursor: pointer; }}
 </style></head><body><main><form method="post" action="login">
-<h1>tiomagic</h1><p>Who are you?</p>{said}
+<h1>tiomagic</h1>{said}{fields}
+<button type="submit">Login</button></form></main></body></html>
+"""
+_USER_FIELDS = """<p>Who are you?</p>
 <label for="username">username</label>
 <input id="username" name="username" autocomplete="username" required autofocus>
 <label for="password">password</label>
-<input id="password" name="password" type="password" autocomplete="current-password" required>
-<button type="submit">Login</button></form></main></body></html>
-"""
+<input id="password" name="password" type="password" autocomplete="current-password" required>"""
+_KEY_FIELDS = """<p>The page is for the owner of this server.</p>
+<label for="password">key of the page (tio-…)</label>
+<input id="password" name="password" type="password" autocomplete="current-password" required
+  autofocus>"""
 
 
-def login_page(said: str = "", status: int = 200) -> Response:
+def login_page(login: Login, said: str = "", status: int = 200) -> Response:
     """Return the page.
 
     Args:
+        login: Whose form.
         said: The error of the last attempt.
         status: Of the answer.
     """
     line = f'<p class="wrong" role="alert">{escape(said)}</p>' if said else ""
-    return HTMLResponse(_PAGE.format(said=line), status_code=status)
+    fields = _KEY_FIELDS if login.credentials.asks_for_key else _USER_FIELDS
+    return HTMLResponse(_PAGE.format(said=line, fields=fields), status_code=status)
 
 
 async def answer_login(request: Request, body: bytes, login: Login, cookie: str) -> Response:
@@ -63,7 +70,7 @@ async def answer_login(request: Request, body: bytes, login: Login, cookie: str)
         login: Checks it.
         cookie: Name of the cookie.
     """
-    person = "text/html" in request.headers.get("accept", "")
+    page = login if is_person(request) else None
     try:
         given = parse_qs(body.decode("utf-8", "replace"), max_num_fields=8)
     except ValueError:
@@ -73,21 +80,33 @@ async def answer_login(request: Request, body: bytes, login: Login, cookie: str)
     try:
         token = login.log_in(user.strip(), password, address)
     except LoginThrottledError as error:
-        return _refused(
-            person, 429, f"Too many attempts: wait {error.seconds:.0f} s", error.seconds
-        )
+        return _refused(page, 429, f"Too many attempts: wait {error.seconds:.0f} s", error.seconds)
+    except LoginDeniedError as error:
+        return _refused(page, 403, str(error))
     if token is None:
-        return _refused(person, 400, "Incorrect Credentials")
-    response: Response = (
-        RedirectResponse("./", status_code=303) if person else JSONResponse({"success": True})
-    )
+        wrong = "This is no key of this server" if login.credentials.asks_for_key else None
+        return _refused(page, 400, wrong or "Incorrect Credentials")
+    response = answer_success(request)
     secure = request.headers.get("x-forwarded-proto") == "https"
-    response.set_cookie(cookie, token, httponly=True, samesite="lax", secure=secure, path="/")
+    response.set_cookie(cookie, token, httponly=True, samesite="strict", secure=secure, path="/")
     return response
 
 
-def _refused(person: bool, status: int, said: str, wait_s: float | None = None) -> Response:  # noqa: FBT001 - two kinds of visitor
-    response = login_page(said, status) if person else JSONResponse({"detail": said}, status)
+def is_person(request: Request) -> bool:
+    """Return whether a browser asks for a user, and no script or program."""
+    return "text/html" in request.headers.get("accept", "")
+
+
+def answer_success(request: Request) -> Response:
+    """Return the page again for a person, and JSON for a program."""
+    if is_person(request):
+        return RedirectResponse("./", status_code=303)
+    return JSONResponse({"success": True})
+
+
+def _refused(page: Login | None, status: int, said: str, wait_s: float | None = None) -> Response:
+    """Return the form of a login again; JSON without one."""
+    response = login_page(page, said, status) if page else JSONResponse({"detail": said}, status)
     if wait_s is not None:
         response.headers["retry-after"] = str(max(1, round(wait_s)))
     return response

@@ -56,6 +56,8 @@ DRAINED_BYTES: Final = 4 * 2**20
 the answer."""
 DRAIN_TIMEOUT_S: Final = 5.0
 """Most seconds for that."""
+LOGIN_TIMEOUT_S: Final = 10.0
+"""Most seconds for the body of a login, which everybody can send."""
 CLEANUP_INTERVAL_S: Final = 3600.0
 """Seconds between two searches for expired uploads, while the page is in use."""
 _SESSION: Final = "[A-Za-z0-9_-]{1,64}"
@@ -184,6 +186,10 @@ class SecurityMiddleware:
             )
         ]
 
+    def has(self, path: str) -> bool:
+        """Return whether a path is one of the page's."""
+        return any(pattern.fullmatch(path) for pattern, _, _ in self._routes)
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request."""
         if scope["type"] == "lifespan":
@@ -209,7 +215,7 @@ class SecurityMiddleware:
         if host is None:
             raise RequestRefusedError(
                 403,
-                "this page is not called so; TIOMAGIC_UI_ALLOWED_HOSTS lists further names of it",
+                "this page is not called so; --allowed-host gives it a further name",
             )
         visit.host = host
         method = visit.scope["method"]
@@ -217,11 +223,12 @@ class SecurityMiddleware:
         if is_cross_site(visit.headers, host, navigation=entering):
             raise RequestRefusedError(403, "another website may not use this page")
         answering = self._route(visit.path, method)
-        if self._login is not None and answering != self._log_in:
+        login = self._login
+        if login is not None and answering != self._log_in and login.credentials.is_needed():
             token = Request(visit.scope).cookies.get(self._cookie)
-            if not self._login.is_logged_in(token):
+            if not login.is_logged_in(token):
                 if visit.path == "/":
-                    await visit.answer(login_page.login_page(), LOGIN_POLICY)
+                    await visit.answer(login_page.login_page(login), LOGIN_POLICY)
                     return
                 raise RequestRefusedError(401, "log in first")
         await self._tidy()
@@ -326,7 +333,11 @@ class SecurityMiddleware:
     async def _log_in(self, visit: HttpExchange) -> None:
         if self._login is None:
             raise RequestRefusedError(404, "there is nothing here")
-        body = await visit.body(login_page.FORM_BYTES)
+        try:
+            async with asyncio.timeout(LOGIN_TIMEOUT_S):
+                body = await visit.body(login_page.FORM_BYTES)
+        except TimeoutError as error:
+            raise RequestRefusedError(408, "the login came too slowly") from error
         request = Request(visit.scope)
         await visit.answer(
             await login_page.answer_login(request, body, self._login, self._cookie), LOGIN_POLICY
@@ -335,8 +346,8 @@ class SecurityMiddleware:
     async def _log_out(self, visit: HttpExchange) -> None:
         if self._login is not None:
             self._login.log_out(Request(visit.scope).cookies.get(self._cookie))
-        response = JSONResponse({"success": True})
-        response.delete_cookie(self._cookie, path="/", httponly=True, samesite="lax")
+        response = login_page.answer_success(Request(visit.scope))
+        response.delete_cookie(self._cookie, path="/", httponly=True, samesite="strict")
         await visit.answer(response)
 
 
