@@ -99,6 +99,13 @@ def test_other_machines_need_a_key(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         serve(ServeOptions(host="0.0.0.0", port=0), lambda _: pytest.fail("it listens"))
 
 
+def test_the_last_key_leaves_no_open_door(make_studio: Callable[..., FakeStudio]) -> None:
+    """Beyond loopback a server without keys answers to no request, as it would not start."""
+    studio = make_studio(host="0.0.0.0")
+    assert studio.http().get("/healthz").status_code == 200
+    assert studio.http().get("/v1/videos").status_code == 401
+
+
 @pytest.mark.parametrize("host", ["evil.example", "127.0.0.1.evil.example", "10.0.0.1", "[::2]"])
 def test_names_of_others_are_refused(studio: FakeStudio, host: str) -> None:
     """A website that points its name to 127.0.0.1 reads nothing."""

@@ -34,30 +34,34 @@ class Served:
     """A key that opens the page."""
     client: str
     """One that does not."""
-    first: httpx.Response
-    """The page before there was a key."""
 
     def http(self) -> httpx.Client:
         """Return a browser without cookies."""
-        return httpx.Client(base_url=self.process.address, trust_env=False, timeout=240)
+        return visit_with_httpx(self.process)
+
+
+def visit_with_httpx(process: PageProcess) -> httpx.Client:
+    """Return a browser without cookies."""
+    return httpx.Client(base_url=process.address, trust_env=False, timeout=240)
 
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    """A server that gets its keys after its start."""
+    """A server with two keys."""
     folder = tmp_path_factory.mktemp("served")
+    keys = ClientKeys(folder / ".tiomagic")
+    owner, client = keys.add("owner", page=True), keys.add("client")
     with serve_page(folder, command=("serve", "--ui")) as process:
-        first = httpx.get(f"{process.address}/config", trust_env=False, timeout=240)
-        keys = ClientKeys(folder / ".tiomagic")
-        owner, client = keys.add("owner", page=True), keys.add("client")
-        yield Served(process, keys, owner, client, first)
+        yield Served(process, keys, owner, client)
 
 
 @pytest.fixture
 def visit_served(served: Served, tmp_path: Path) -> Callable[..., None]:
     """Visit the page of the server."""
-    from tests.ui.visiting import visit
+    from tests.ui.visiting import NO_CHROMIUM, visit
 
+    if NO_CHROMIUM:
+        pytest.skip("there is no chromium; .ci/run installs it")
     return lambda scenario: visit(served.process, scenario, tmp_path)
 
 
@@ -67,9 +71,7 @@ def log_in(client: httpx.Client, key: str, **headers: str) -> httpx.Response:
 
 
 def test_both_answer_under_their_paths(served: Served) -> None:
-    """The page is open while there is no key; the API has its paths, and those that are none."""
-    assert served.first.status_code == 200
-    assert served.first.json()["title"] == "tiomagic"
+    """The page has its own; the API has its own, and those that are none."""
     with served.http() as client:
         assert client.get("/healthz").json()["status"] == "ok"
         shown = {"authorization": f"Bearer {served.client}"}
@@ -125,6 +127,21 @@ def test_a_login_ends_with_its_key(served: Served) -> None:
         served.keys.remove("gone")
         assert gone.get("/config").status_code == 401
         assert stays.get("/config").status_code == 200
+
+
+def test_on_loopback_the_page_is_open_until_there_is_a_key(tmp_path: Path) -> None:
+    """As the API is; a key that is made meanwhile closes both, and one for the API too."""
+    with (
+        serve_page(tmp_path, command=("serve", "--ui")) as process,
+        visit_with_httpx(process) as client,
+    ):
+        assert client.get("/config").json()["title"] == "tiomagic"
+        assert client.get("/v1/videos").status_code == 200
+        foreign = {"origin": "https://elsewhere.example"}
+        assert client.get("/config", headers=foreign).status_code == 403
+        ClientKeys(tmp_path / ".tiomagic").add("client")
+        assert client.get("/config").status_code == 401
+        assert client.get("/v1/videos").status_code == 401
 
 
 @pytest.mark.parametrize(

@@ -101,3 +101,13 @@ def test_tries_are_logged_without_what_was_entered(
     assert "10.0.0.9" in caplog.text
     assert "secret" not in caplog.text
     assert "pässword" not in caplog.text
+
+
+def test_a_login_ends_also_when_it_is_used(login: Login, seconds: FakeSeconds) -> None:
+    """After a month, though it was used each day."""
+    token = login.log_in("ada", "a-long-pässword", "1")
+    used = []
+    for _ in range(31):
+        seconds.now += 24 * 3600
+        used.append(login.is_logged_in(token))
+    assert used == [True] * 30 + [False]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import time
 from collections.abc import AsyncIterator
@@ -76,11 +77,13 @@ class MountedPage:
     def __init__(self, blocks: Any, application: Any, gate: SecurityMiddleware) -> None:
         self._blocks = blocks
         self._application = application
+        self._loop: asyncio.AbstractEventLoop | None = None
         self.gate = gate
 
     @asynccontextmanager
     async def run(self) -> AsyncIterator[None]:
         """Run it within the lifespan of another application."""
+        self._loop = asyncio.get_running_loop()
         async with self._application.router.lifespan_context(self._application):
             self.begin()
             yield
@@ -93,6 +96,10 @@ class MountedPage:
         """End its streams, so that a server can stop. May be called twice."""
         self._blocks._queue.close()  # noqa: SLF001 - as the framework's own end does
         self._blocks.is_running = False  # Its streams check this flag, and end.
+        if self._loop is not None:
+            # The stream by which a tab shows that it is open waits 15 s before it checks anything.
+            mounted = self._application.routes[-1].app
+            self._loop.call_soon_threadsafe(mounted.stop_event.set)
 
 
 class ServedPage:
