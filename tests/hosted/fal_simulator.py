@@ -1,6 +1,7 @@
 """fal on loopback, as its real client speaks to it: queue, results, uploads, files.
 
-The shapes are those that ``fal_client`` 1.0.3 reads.
+The shapes are those that ``fal_client`` 1.0.3 reads; those of prices and schemas are in the pages
+fal.ai/docs/platform-apis/v1/models.md and v1/models/pricing.md.
 """
 
 from __future__ import annotations
@@ -11,12 +12,20 @@ from typing import TYPE_CHECKING, Any
 
 from tests.hosted.simulator import Run, Simulator, VendorHandler
 
+from tiomagic_hosted.catalogue.fal import CATALOGUE
+from tiomagic_hosted.services import fal as service
+
 if TYPE_CHECKING:
     import pytest
 
 
 class FalSimulator(Simulator):
     """A fal of its own."""
+
+    prices: Any = None
+    """Its answer about prices; None for a fal that has none."""
+    models: Any = None
+    """Its answer about endpoints and their schemas; None for a fal that has none."""
 
     def use(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Let the client of this process speak to it: its addresses are constants."""
@@ -25,6 +34,7 @@ class FalSimulator(Simulator):
         monkeypatch.setattr(client, "QUEUE_URL_FORMAT", f"{self.address}/queue/")
         monkeypatch.setattr(client, "REST_URL", f"{self.address}/rest")
         monkeypatch.setattr(client, "CDN_URL", f"{self.address}/cdn")
+        monkeypatch.setattr(service, "PLATFORM_URL", f"{self.address}/platform")
 
 
 class Handler(VendorHandler):
@@ -32,8 +42,11 @@ class Handler(VendorHandler):
 
     def route(self, path: str, body: bytes) -> None:
         area, _, rest = path.partition("/")
-        if area == "queue" and self.headers["authorization"] != f"Key {self.vendor.key}":
+        is_known = self.headers["authorization"] == f"Key {self.vendor.key}"
+        if area in {"queue", "platform"} and not is_known:
             self.say(401, {"detail": "Invalid key"})
+        elif area == "platform":
+            self._say_listed(rest)
         elif area == "queue" and self.command == "POST":
             self._create(rest, json.loads(body))
         elif area == "queue":
@@ -48,6 +61,14 @@ class Handler(VendorHandler):
             self.say(200, {"access_url": f"{self.vendor.address}/files/{name}"})
         else:
             self.send_file()
+
+    def _say_listed(self, rest: str) -> None:
+        self.vendor.seen[rest] += 1
+        answer = self.vendor.prices if rest == "models/pricing" else self.vendor.models
+        if answer is None:
+            self.say(500, {"error": {"type": "server_error", "message": "try later"}})
+        else:
+            self.say(200, answer)
 
     def _create(self, endpoint: str, arguments: dict[str, Any]) -> None:
         self.vendor.seen["create"] += 1
@@ -156,3 +177,53 @@ class Handler(VendorHandler):
 
 
 FalSimulator.handler = Handler
+
+
+def list_prices(unit_price: float = 0.05, unit: str = "seconds") -> dict[str, Any]:
+    """Return fal's answer about the prices of our endpoints."""
+    prices = [
+        {"endpoint_id": path, "unit_price": unit_price, "unit": unit, "currency": "USD"}
+        for path in _paths()
+    ]
+    return {"prices": prices, "next_cursor": None, "has_more": False}
+
+
+def list_models() -> dict[str, Any]:
+    """Return fal's answer about our endpoints, each with the arguments that we send."""
+    return {"models": [_describe_endpoint(path) for path in _paths()], "has_more": False}
+
+
+def _paths() -> list[str]:
+    return sorted({one.path for one in CATALOGUE.endpoints.values()})
+
+
+def _describe_endpoint(path: str) -> dict[str, Any]:
+    ends = [one for one in CATALOGUE.endpoints.values() if one.path == path]
+    names = {name.name for one in ends for name in one.names.values()}
+    properties: dict[str, Any] = {
+        name: {"type": "string"} for name in names | {n for one in ends for n in one.fixed}
+    }
+    if "duration" in properties:
+        properties["prompt"] = {"type": "string", "maxLength": 50_000}
+        properties["duration"] = {"type": "integer", "minimum": 5, "maximum": 15}
+        properties["seed"] = {"anyOf": [{"type": "integer"}, {"type": "null"}]}
+        properties["resolution"] = {"allOf": [{"$ref": "#/components/schemas/Resolution"}]}
+    status = {"get": {"responses": {}}}
+    body = {"application/json": {"schema": {"$ref": "#/components/schemas/Input"}}}
+    return {
+        "endpoint_id": path,
+        "metadata": {"display_name": path, "status": "active"},
+        "openapi": {
+            "openapi": "3.0.4",
+            "paths": {
+                f"/{path}/requests/{{request_id}}/status": status,
+                f"/{path}": {"post": {"requestBody": {"required": True, "content": body}}},
+            },
+            "components": {
+                "schemas": {
+                    "Input": {"type": "object", "properties": properties},
+                    "Resolution": {"type": "string", "enum": ["480P", "768P", "1080P"]},
+                }
+            },
+        },
+    }

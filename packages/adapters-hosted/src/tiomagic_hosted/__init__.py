@@ -4,6 +4,7 @@
 ``catalogue``  The models that only a vendor has: cards, and how a call is said to the vendor.
 ``data_urls``  Pictures inside a request, for vendors without a store for them.
 ``errors``     What a vendor's refusals and silences mean for a job.
+``kept``       Lists of a vendor, fetched once a day and kept in the user's cache.
 ``ledger``     Which jobs were sent, on this machine: a job is sent once.
 ``plugins``    The providers before they are built: settings, models, checks.
 ``provider``   The port ``Provider`` over a vendor: submit once, poll, cancel, fetch.

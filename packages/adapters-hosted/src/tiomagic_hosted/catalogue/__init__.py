@@ -1,7 +1,8 @@
 """The models of each vendor: their cards, and how a call is said to the vendor.
 
 ``endpoints``   What runs a feature of a model at the vendor, and the names of its arguments.
-``fal``         Models at fal.
+``fal``         Models at fal; ``fal_live`` asks for prices and arguments of the day, which
+                ``fal_schema`` reads.
 ``google``      Models at Google.
 ``lengths``     Lengths that vendors name in whole seconds, as frames.
 ``luma``        Models at Luma.
@@ -24,6 +25,7 @@ from tiomagic_domain.money.estimate import Estimate
 from tiomagic_domain.money.listed_price import ListedPrice
 from tiomagic_domain.ports.provider import Request
 from tiomagic_hosted.catalogue.endpoints import Endpoint
+from tiomagic_hosted.catalogue.prices import PriceList
 from tiomagic_hosted.service import Order
 
 __all__ = ["Catalogue"]
@@ -55,6 +57,11 @@ class Catalogue:
         """Return a call in the vendor's words; see :meth:`Endpoint.build_order`."""
         return self.endpoints[request.card.name, request.feature].build_order(request)
 
+    def find_prices(self, model: str, feature: Feature) -> PriceList | None:
+        """Return the vendor's price list for a feature of a model; None where none is known."""
+        endpoint = self.endpoints.get((model, feature))
+        return None if endpoint is None else endpoint.prices
+
     def quote(self, request: Request, *, today: date) -> Estimate | None:
         """Return what a call costs by the vendor's price list; None where no list is known.
 
@@ -62,14 +69,12 @@ class Catalogue:
             request: The call.
             today: The day of the estimate.
         """
-        endpoint = self.endpoints.get((request.card.name, request.feature))
-        prices = None if endpoint is None else endpoint.prices
+        prices = self.find_prices(request.card.name, request.feature)
         return None if prices is None else prices.quote(request, today=today)
 
     def list_prices(self, card: ModelCard, feature: Feature) -> list[ListedPrice]:
         """Return the vendor's prices for a feature of a model; empty where no list is known."""
-        endpoint = self.endpoints.get((card.name, feature))
-        prices = None if endpoint is None else endpoint.prices
+        prices = self.find_prices(card.name, feature)
         return [] if prices is None else prices.list_prices()
 
     def check(self, request: Request) -> None:

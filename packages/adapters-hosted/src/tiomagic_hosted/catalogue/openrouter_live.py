@@ -6,17 +6,14 @@ folder with its day. Without one, and where nothing can be fetched, the shipped 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import date
 from pathlib import Path
 from typing import Any, Final
 
-from tiomagic_domain.errors import APIError, TioMagicError, ValidationError
-from tiomagic_domain.files.owner_only import make_private
-from tiomagic_domain.files.replacing import replacing
-from tiomagic_domain.money.estimate import Estimate
+from tiomagic_domain.errors import APIError, ValidationError
+from tiomagic_domain.features import Feature
 from tiomagic_domain.ports.provider import Request
 from tiomagic_hosted.catalogue import Catalogue
 from tiomagic_hosted.catalogue.openrouter import CARDS, DEFAULT, ENDPOINTS, FPS
@@ -26,6 +23,8 @@ from tiomagic_hosted.catalogue.openrouter_listing import (
     read_listing,
     shipped_listing,
 )
+from tiomagic_hosted.catalogue.prices import PriceList
+from tiomagic_hosted.kept import DailyList, Fetch, find_today
 
 FILE_NAME: Final = "openrouter-models.json"
 
@@ -42,56 +41,25 @@ class ListingStore:
     def __init__(
         self,
         folder: Path | None,
-        fetch: Callable[[], Mapping[str, Any]] | None,
-        today: Callable[[], date] = lambda: datetime.now(UTC).date(),
+        fetch: Fetch | None,
+        today: Callable[[], date] = find_today,
     ) -> None:
-        self._file = None if folder is None else folder / FILE_NAME
-        self._fetch = fetch
-        self._today = today
-        self._fetched: Listing | None = None
+        file = None if folder is None else folder / FILE_NAME
+        self._kept = DailyList(file, "data", _read, fetch, today)
 
     def find_newest(self) -> Listing:
         """Return the newest list, without any request."""
-        kept = self._fetched or self._read()
-        shipped = shipped_listing()
+        kept, shipped = self._kept.find(), shipped_listing()
         return shipped if kept is None or kept.as_of < shipped.as_of else kept
 
     def refresh(self) -> None:
         """Fetch a list, unless there is one of today; what cannot be fetched is left alone."""
-        if self._fetch is None or self.find_newest().as_of >= self._today():
-            return
-        try:
-            document = self._fetch()
-        except TioMagicError:
-            return  # The run itself will say what is wrong with the vendor.
-        listing = read_listing(document, self._today())
-        if listing.models:
-            self._fetched = listing
-            self._write(document, listing.as_of)
+        self._kept.refresh()
 
-    def _read(self) -> Listing | None:
-        if self._file is None:
-            return None
-        try:
-            document = json.loads(self._file.read_text(encoding="utf-8"))
-            listing = read_listing(document, date.fromisoformat(document["as_of"]))
-        except (OSError, ValueError, KeyError, TypeError, AttributeError):
-            return None  # Not there, or not whole: it is only a copy.
-        # One from the future would never be replaced.
-        return listing if listing.as_of <= self._today() else None
 
-    def _write(self, document: Mapping[str, Any], as_of: date) -> None:
-        if self._file is None:
-            return
-        try:
-            make_private(self._file.parent)
-            with replacing(self._file) as part:
-                part.write_text(
-                    json.dumps({"as_of": as_of.isoformat(), "data": document["data"]}),
-                    encoding="utf-8",
-                )
-        except OSError:
-            return  # The list is known in this process, and fetched again by the next.
+def _read(document: Mapping[str, Any], as_of: date) -> Listing | None:
+    listing = read_listing(document, as_of)
+    return listing if listing.models else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,16 +68,13 @@ class LiveCatalogue(Catalogue):
 
     listings: ListingStore
 
-    def quote(self, request: Request, *, today: date) -> Estimate | None:
-        """Return what a call costs by the newest list; see the base."""
-        key = (request.card.name, request.feature)
-        if key not in self.endpoints:
+    def find_prices(self, model: str, feature: Feature) -> PriceList | None:
+        """Return the prices of the newest list; see the base."""
+        endpoint = self.endpoints.get((model, feature))
+        if endpoint is None:
             return None
         newest = self.listings.find_newest()
-        prices = newest.find_prices(self.endpoints[key].path, request.feature)
-        if prices is None:
-            return Catalogue.quote(self, request, today=today)
-        return prices.quote(request, today=today)
+        return newest.find_prices(endpoint.path, feature) or endpoint.prices
 
     def ask_ahead(self, request: Request) -> None:
         """Fetch a list of today, and compare the call with it.

@@ -28,11 +28,19 @@ class FalPlugin(VendorPlugin):
     )
 
     def build_service(self, settings: ProviderSettings) -> tuple[HostedService, Catalogue]:
-        """Return fal and its models."""
-        from tiomagic_hosted.catalogue.fal import CATALOGUE
+        """Return fal, and its models with its newest prices and arguments."""
+        from tiomagic_domain.files.private_folder import find_cache_folders
+        from tiomagic_hosted.catalogue.fal_live import ENDPOINTS, build_catalogue
         from tiomagic_hosted.services.fal import FalService
 
-        return FalService(self.find_key(settings)), CATALOGUE
+        key = self.find_key(settings)
+        service = FalService(key)
+        catalogue = build_catalogue(
+            next(find_cache_folders(), None),
+            (lambda: service.list_prices(ENDPOINTS)) if key else None,
+            (lambda: service.list_schemas(ENDPOINTS)) if key else None,
+        )
+        return service, catalogue
 
 
 PLUGIN = FalPlugin()

@@ -8,7 +8,7 @@ key: such a repetition would be billed as a second run. So its requests go throu
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from functools import cached_property
 from typing import Any, Final
@@ -31,6 +31,10 @@ from tiomagic_hosted.service import Order, RunState
 
 KEY_VARIABLE: Final = "FAL_KEY"
 REQUEST_TIMEOUT_S: Final = 60.0
+PLATFORM_URL: Final = "https://api.fal.ai/v1"
+"""fal's interface about its endpoints, which its client does not have."""
+LISTING_TIMEOUT_S: Final = 2.5
+"""A run waits for prices and for schemas, 5 s together: those of yesterday do as well."""
 UPLOADS_LIVE_FOR: Final = "1d"
 """A run waits in the queue for minutes; after a day fal deletes what was uploaded."""
 MODERATION: Final = "content_policy_violation"
@@ -169,6 +173,27 @@ class FalService:
             if error.details.get("status") is None or error.retryable:
                 raise
 
+    def list_prices(self, endpoints: Sequence[str]) -> Mapping[str, Any]:
+        """Return fal's answer about the prices of endpoints, at most 50.
+
+        Raises:
+            APIError: when it cannot be had within some seconds.
+        """
+        return self._list("models/pricing", {"endpoint_id": list(endpoints)})
+
+    def list_schemas(self, endpoints: Sequence[str]) -> Mapping[str, Any]:
+        """Return fal's answer about endpoints, at most 10, with their OpenAPI documents.
+
+        Raises:
+            APIError: when it cannot be had within some seconds.
+        """
+        return self._list("models", {"endpoint_id": list(endpoints), "expand": "openapi-3.0"})
+
+    def _list(self, part: str, query: Mapping[str, Any]) -> Mapping[str, Any]:
+        with _FAL.asking("list its prices and arguments", *_import_http_errors(), ValueError):
+            found = self._client.ask_platform(part, query)
+        return found if isinstance(found, dict) else {}
+
     def _handle(self, run_id: str) -> Any:
         endpoint, _, request_id = run_id.rpartition(_SEPARATOR)
         return self._client.get_handle(endpoint, request_id)
@@ -185,6 +210,13 @@ def _import_client() -> Any:
     except ImportError as error:
         raise missing_extra_error("fal", "the provider 'fal'", module="fal_client") from error
     return fal_client
+
+
+def _import_http_errors() -> tuple[type[Exception], ...]:
+    _import_client()
+    import httpx  # noqa: PLC0415 - the client's own
+
+    return (httpx.HTTPError,)
 
 
 def _build_client(key: str | None) -> Any:
@@ -208,6 +240,10 @@ def _build_client(key: str | None) -> Any:
                 timeout=self.default_timeout,
                 follow_redirects=True,
             )
+
+        def ask_platform(self, part: str, query: Mapping[str, Any]) -> Any:
+            address = f"{PLATFORM_URL}/{part}"
+            return self._client.get(address, params=query, timeout=LISTING_TIMEOUT_S).json()
 
         def _get_cdn_client(self) -> httpx.Client:
             token = self._token_manager.get_token()
