@@ -87,7 +87,7 @@ def test_a_newer_price_is_fetched_once_a_day_and_kept(site, live, offline, fox, 
 
 @pytest.mark.parametrize(("resolution", "amount"), [("480p", 0.5), ("768p", 0.8), ("1080p", 1.6)])
 def test_a_price_for_several_rates_is_that_of_the_lowest(site, live, fox, resolution, amount):
-    """The larger ones are billed X; the basis says where the ratio is from."""
+    """Larger ones are billed as more units; the basis says where the ratio is from."""
     site.prices = list_prices(0.1)
     catalogue = live()
     catalogue.ask_ahead(fox())
@@ -146,8 +146,8 @@ def test_a_price_older_than_the_shipped_one_is_not_used(site, live, fox):
             {"resolution": {"enum": ["480P", "768P"]}},
             {"resolution": "1080p"},
             (
-                r"resolution: .* no '1080P' any more \(schema of 2026-11-30\); it takes 480P, 768P; "
-                r"for example resolution='480p'"
+                r"resolution: .* no '1080P' any more \(schema of 2026-11-30\); "
+                r"it takes 480P, 768P; for example resolution='480p'"
             ),
         ),
         (

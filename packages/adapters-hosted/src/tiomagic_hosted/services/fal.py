@@ -34,7 +34,7 @@ REQUEST_TIMEOUT_S: Final = 60.0
 PLATFORM_URL: Final = "https://api.fal.ai/v1"
 """fal's interface about its endpoints, which its client does not have."""
 LISTING_TIMEOUT_S: Final = 2.5
-"""A run waits for prices and for schemas, 5 s together: those of yesterday do as well."""
+"""Of each step. A run waits for prices and for schemas, so shortly: yesterday's do as well."""
 UPLOADS_LIVE_FOR: Final = "1d"
 """A run waits in the queue for minutes; after a day fal deletes what was uploaded."""
 MODERATION: Final = "content_policy_violation"
