@@ -172,7 +172,7 @@ class ErrorCode(StrEnum):
     NOT_INSTALLED_THERE = "not_installed_there", "a machine of the Ray cluster lacks tiomagic"
     SHARED_FOLDER = (
         "shared_folder",
-        "the folder that a Ray cluster shares with the caller is not the same on every machine",
+        "a machine of the Ray cluster has another shared folder than the caller",
     )
 
     # The web page.

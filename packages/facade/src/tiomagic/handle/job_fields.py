@@ -147,3 +147,8 @@ class JobFields:
     def idempotency_key(self) -> str | None:
         """The caller's key for the job; None when it gave none."""
         return self._job.idempotency_key
+
+    @property
+    def payer(self) -> str | None:
+        """The key of a server whose budgets hold the job; None for a job of your own."""
+        return self._job.payer

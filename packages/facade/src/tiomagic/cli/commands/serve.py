@@ -10,8 +10,6 @@ import typer
 from tiomagic.cli import _options as o
 from tiomagic.cli._output import reporting
 from tiomagic.cli._run import connect
-from tiomagic.cli.serving.keys import manage_keys
-from tiomagic.cli.serving.webhooks import manage_webhooks
 
 
 class ServeAction(StrEnum):
@@ -132,9 +130,13 @@ def serve(  # noqa: PLR0913 - one for each option
                     "monthly_budget": monthly_budget,
                     "page": ui,
                 }
+                from tiomagic.cli.serving.keys import manage_keys  # noqa: PLC0415  # Not for --help.
+
                 manage_keys(output, keys, tm, what.value, name, limits)
                 return
             if action is ServeAction.WEBHOOKS:
+                from tiomagic.cli.serving.webhooks import manage_webhooks  # noqa: PLC0415
+
                 manage_webhooks(output, server, tm, what.value, name, url)
                 return
         finally:
