@@ -147,6 +147,20 @@ def test_a_worker_with_the_model_is_preferred():
     assert last.name == "a"
 
 
+def test_an_idle_worker_makes_room_for_one_of_another_kind():
+    """Only where that is enough, the longest idle first, and none that works."""
+    pair = Placement(gpus=2, kind="T4")
+    table = WorkerTable()
+    table.add(worker("young", placement=Placement(), idle_since=9.0))
+    table.add(worker("old", placement=Placement(), idle_since=5.0))
+    table.add(worker("works", placement=Placement(), idle_since=1.0, job_id="j"))
+    assert table.in_the_way({"GPU": 2}) == [], "nothing waits for a place"
+    table.add(KnownWorker(name="waits", handle=None, placement=pair, idle_s=60.0))
+    assert [one.name for one in table.in_the_way({"GPU": 2})] == ["old"]
+    assert table.in_the_way({"GPU": 2, "CPU": 1}) == []
+    assert table.in_the_way({"GPU": 1}) == [], "its GPU is not theirs to give"
+
+
 def test_records_outlive_the_coordinator(tmp_path):
     records = JobRecords(tmp_path)
     first = JobRecord(job_id="a-1", task={"job": {}}, placement=[0, None], idle_s=3.0, retry=2)

@@ -52,6 +52,8 @@ from tiomagic_ray.constants import LEASH_S, PROTOCOL_VERSION, WORKER_PREFIX
 from tiomagic_ray.placement import Placement
 
 TICK_S: Final = 1.0
+ROOM_AFTER_S: Final = 10.0
+"""Seconds in which Ray gives a place that was made to the worker that waits for it."""
 DESCRIBE_S: Final = 10.0
 """How long a worker of a coordinator before this one may take to say what it is."""
 GONE_S: Final = LEASH_S + TICK_S
@@ -75,6 +77,7 @@ class Coordinator:
         self._ticking: asyncio.Task[None] | None = None
         self._unseen: set[str] = set()
         self._swept = 0.0
+        self._made_room_at = 0.0
         self._room: dict[str, float] = {}
 
     # What callers ask.
@@ -302,8 +305,12 @@ class Coordinator:
             self._room = await asyncio.to_thread(ray.available_resources)
             self._give_up_unseen()
             self._dispatch()
-            idle = self._workers.idle_too_long(now)
-            for worker in (*idle, *self._workers.surplus(self._wanted())):
+            ended = [
+                *self._workers.idle_too_long(now),
+                *self._workers.surplus(self._wanted()),
+                *self._make_room(now),
+            ]
+            for worker in ended:
                 self._workers.remove(worker.name)
                 # Through Ray's head, so that it ends wherever it is; it has no job.
                 ray.kill(worker.handle)
@@ -312,6 +319,15 @@ class Coordinator:
                 for job_id in self._records.sweep():
                     self._jobs.pop(job_id, None)
                 await asyncio.to_thread(sweep_shared_folders, list(self._jobs.values()))
+
+    def _make_room(self, now: float) -> list[KnownWorker]:
+        """Return idle workers that keep a waiting job of another kind from its place."""
+        if now - self._made_room_at < ROOM_AFTER_S:
+            return []
+        found = self._workers.in_the_way(self._room)
+        if found:
+            self._made_room_at = now
+        return found
 
     def _waiting(self) -> list[JobRecord]:
         return [record for record in self._open.values() if record.state == WAITING]

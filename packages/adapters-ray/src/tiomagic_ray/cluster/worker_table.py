@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from tiomagic_ray.placement import Placement
+from tiomagic_ray.placement import CPUS_BESIDE_GPU, Placement
 
 
 @dataclass(kw_only=True)
@@ -85,6 +86,27 @@ class WorkerTable:
     def idle_too_long(self, now: float) -> list[KnownWorker]:
         """Return the free ones whose time is up."""
         return [w for w in self if w.is_free and now - w.idle_since > w.idle_s]
+
+    def in_the_way(self, room: Mapping[str, float]) -> list[KnownWorker]:
+        """Return the free ones that have to end before a pending one of another kind has a place.
+
+        Those that were free for the longest come first. Empty where there is room already, and
+        where the end of all of them would not make enough.
+
+        Args:
+            room: The resources that are free, by Ray's names.
+        """
+        for placement in {worker.placement for worker in self if not worker.is_alive}:
+            if placement.fits_into(room, 1):
+                continue
+            others = [w for w in self if w.is_free and w.placement != placement]
+            others.sort(key=lambda worker: worker.idle_since)
+            freed = Counter(room)
+            for count, worker in enumerate(others, start=1):
+                freed.update({"CPU": CPUS_BESIDE_GPU, "GPU": worker.placement.gpus})
+                if placement.fits_into(freed, 1):
+                    return others[:count]
+        return []
 
     def surplus(self, waiting: Iterable[Placement]) -> list[KnownWorker]:
         """Return the pending ones that no waiting job needs any more."""
