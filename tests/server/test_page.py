@@ -98,7 +98,7 @@ def test_only_a_key_of_the_page_opens_it(served: Served) -> None:
             assert client.get(path, headers=bearer).status_code == 401, path
         plain = log_in(client, served.client)
         assert plain.status_code == 403
-        assert "serve keys add NAME --ui" in plain.text
+        assert "makes a key of its own for it" in plain.text
         assert client.get("/config").status_code == 401
         foreign = log_in(client, served.owner, origin="https://elsewhere.example")
         assert foreign.status_code == 403

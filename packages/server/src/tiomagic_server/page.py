@@ -48,8 +48,8 @@ class KeyCredentials:
             return None
         if not found.page:
             raise LoginDeniedError(
-                "This key is for the API only. The page shows the jobs of all: the owner of the "
-                "server makes a key for it with tiomagic serve keys add NAME --ui"
+                "This key is for the API only. The page shows the jobs of all, so the owner of the "
+                "server makes a key of its own for it"
             )
         return found.digest
 
