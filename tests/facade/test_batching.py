@@ -2,11 +2,17 @@
 
 import csv
 import json
+import subprocess
+from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import pytest
+from sqlalchemy import Engine
+from sqlalchemy.event import listen, remove
 from tests.facade.conftest import MODEL, VACE, FakeApp, Run
 
+from tiomagic.display import journal
 from tiomagic.errors import (
     GenerationError,
     ResourceNotFoundError,
@@ -14,6 +20,7 @@ from tiomagic.errors import (
     ValidationError,
 )
 from tiomagic_domain.testing import FakePictures
+from tiomagic_storage import GenerationLog
 
 FOX = {"feature": "text_to_video", "prompt": "a fox"}
 
@@ -91,6 +98,48 @@ def test_a_batch_asks_again_when_the_service_allows_it(fake_app: FakeApp, concur
     (job,) = fake_app.tm.batch([FOX], concurrency=concurrency).jobs
     assert fake_app.clock.monotonic() >= 90
     assert fake_app.modal.polled == [job.job_id] * 4
+
+
+def test_a_job_of_a_batch_costs_few_writes_and_no_process(
+    fake_app: FakeApp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The log is written for the batch and not for each change; it has the end of every job.
+
+    Each of these is most of what a job costs its caller, so their numbers are what is bounded.
+    """
+    monkeypatch.setattr(journal, "LOG_OF_MANY_S", 3600.0)
+    statements: Counter[str] = Counter()
+    started: list[object] = []
+
+    def count(_connection: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
+        statements[statement.split(maxsplit=1)[0]] += 1
+
+    def refuse(*command: object, **_options: object) -> None:
+        started.append(command)
+        raise OSError("no process")
+
+    tm, jobs = fake_app.tm, 20
+    tm.configure(provider="modal")
+    tm.batch([FOX])  # Makes the database.
+    log = Path("generation_log.json")
+    writes: list[str] = []
+    real = GenerationLog._write
+    monkeypatch.setattr(GenerationLog, "_write", lambda self: (writes.append("log"), real(self))[1])
+    monkeypatch.setattr(subprocess, "Popen", refuse)
+    listen(Engine, "before_cursor_execute", count)
+    try:
+        made = tm.batch([{**FOX, "seed": seed} for seed in range(jobs)], concurrency=8)
+    finally:
+        remove(Engine, "before_cursor_execute", count)
+    assert not made.failures
+    assert len(writes) == 1
+    assert not started
+    assert statements["INSERT"] == jobs
+    per_job = {word: number / jobs for word, number in statements.items()}
+    assert per_job["UPDATE"] <= 4, per_job
+    assert per_job["SELECT"] <= 7, per_job
+    told = json.loads(log.read_text("utf-8"))["jobs"]
+    assert [job["generation"]["status"] for job in told] == ["completed"] * (jobs + 1)
 
 
 def test_no_more_than_so_many_are_under_way(fake_app: FakeApp) -> None:

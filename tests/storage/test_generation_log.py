@@ -1,6 +1,8 @@
 """The log that people and old scripts read."""
 
 import json
+import threading
+import time
 from datetime import timedelta
 
 import pytest
@@ -50,6 +52,43 @@ def test_a_refresh_replaces(tmp_path, repository):
     log.refresh()
     told = json.loads((tmp_path / "log.json").read_text("utf-8"))
     assert [job["job_id"] for job in told["jobs"]] == ["0", "1", "2", "new"]
+
+
+def test_of_many_threads_one_writes_for_those_that_wait(tmp_path, repository):
+    """What was stored before a call is in the file when it returns, and is not written for each."""
+    log = GenerationLog(tmp_path / "log.json", repository)
+    log.refresh()
+    read, told = repository.list, []
+
+    def add(job_id):
+        repository.add(make_job(job_id=job_id, creation_time=NOON + timedelta(days=1)))
+        log.refresh()
+        told.append(json.loads((tmp_path / "log.json").read_text("utf-8")))
+
+    others = [threading.Thread(target=add, args=(f"new-{number}",)) for number in range(6)]
+    readings = []
+
+    def reading(query):
+        found = read(query)
+        if not readings:
+            # All of them come while the first call writes what it has read already.
+            [other.start() for other in others]
+            # Each call has a number, and each writing another one: two were made when they began.
+            waits_until(lambda: repr(log._calls) == f"count({4 + len(others)})")
+        readings.append(query)
+        return found
+
+    repository.list = reading
+    log.refresh()
+    [other.join() for other in others]
+    assert len(readings) == 2
+    assert [len(log["jobs"]) for log in told] == [3 + len(others)] * len(others)
+
+
+def waits_until(is_so):
+    """Wait for other threads."""
+    while not is_so():
+        time.sleep(0.01)
 
 
 @pytest.mark.slow  # Several processes.

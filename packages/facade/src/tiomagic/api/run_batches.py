@@ -226,7 +226,8 @@ def _run(
     what = session.provider(providers[0]).capabilities()
     usual = what.batch_concurrency if concurrency is None else concurrency
     batches = Batches(generation=session.generation, clock=session.clock)
-    with _show_batch_progress(name, len(wanted), progress=progress) as tell:
+    journal = session.container.journal()
+    with journal.write_less(), _show_batch_progress(name, len(wanted), progress=progress) as tell:
         outcomes = batches.run(
             name,
             wanted,

@@ -30,7 +30,8 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final, cast
 
 import structlog
@@ -56,6 +57,9 @@ EVENT_BY_STATUS: Final = {
     JobStatus.FAILED: "job.failed",
     JobStatus.CANCELED: "job.canceled",
 }
+
+LOG_OF_MANY_S: Final = 1.0
+"""Seconds after which the log has a change of a batch."""
 
 _STDLIB = logging.getLogger("tiomagic")
 # Without a handler the standard library prints warnings on stderr, wherever that goes.
@@ -132,6 +136,22 @@ class Journal:
         from tiomagic_storage.files.late_refresh import LateRefresh  # noqa: PLC0415  # Loads SQL.
 
         self._late = LateRefresh(self._write, after_s)
+
+    @contextmanager
+    def write_less(self) -> Iterator[None]:
+        """Write the log once a second within the block, and at its end: for many jobs at once."""
+        is_own = self._late is None
+        if is_own:
+            self.write_late(LOG_OF_MANY_S)
+        # Else a server's interval, or that of another batch.
+        late = self._late
+        try:
+            yield
+        finally:
+            if is_own:
+                self._late = None
+            if late is not None:
+                late.flush()
 
     def flush(self) -> None:
         """Write the log now, if changes wait for it."""

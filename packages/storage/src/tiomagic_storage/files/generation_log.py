@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
+import threading
 from contextlib import AbstractContextManager
 from pathlib import Path
 
@@ -49,18 +51,35 @@ class GenerationLog:
         self._limit = limit
         self._has_reported = False
         self._is_open = False
+        self._calls = itertools.count()
+        self._covered = -1
+        self._turn = threading.Lock()
+        self._process = os.getpid()
 
     def refresh(self) -> None:
         """Replace the file by what is stored now.
 
-        The lock covers reading the jobs and replacing the file, so that of several processes the
-        last writer has also read last.
+        When this returns, what was stored before it was called is in the file. Of many threads that
+        call it at once, one writes for those that wait. The lock covers reading the jobs and
+        replacing the file, so that of several processes the last writer has also read last.
 
         Raises:
             ProcessingError: when the file cannot be replaced, or is another program's; it is as it
                 was. The jobs are safe in the repository, so log this and go on. Another program's
                 file is reported once.
         """
+        if self._process != os.getpid():
+            # A child of a fork: the thread that may have had the turn is not in it.
+            self._process, self._turn = os.getpid(), threading.Lock()
+        call = next(self._calls)
+        with self._turn:
+            if call < self._covered:
+                return  # Meanwhile another thread has read all that was stored before this call.
+            begun = next(self._calls)
+            self._write()
+            self._covered = begun
+
+    def _write(self) -> None:
         try:
             if self._has_reported and not inspect_log(self._path).is_replaceable:
                 return

@@ -19,6 +19,7 @@ class LateRefresh:
         self._after_s = after_s
         self._waiting: threading.Timer | None = None
         self._lock = threading.Lock()
+        self._calling = threading.Lock()
 
     def request(self) -> None:
         """Have the function called, unless it is about to be."""
@@ -29,14 +30,17 @@ class LateRefresh:
                 self._waiting.start()
 
     def flush(self) -> None:
-        """Call the function now, if it was asked for."""
+        """Call the function now, if it was asked for; wait for a call that is under way."""
         with self._lock:
             waiting, self._waiting = self._waiting, None
         if waiting is not None:
             waiting.cancel()
-            self._refresh()
+        with self._calling:
+            if waiting is not None:
+                self._refresh()
 
     def _run(self) -> None:
-        with self._lock:
-            self._waiting = None  # A change from here on is not in what is read now.
-        self._refresh()
+        with self._calling:
+            with self._lock:
+                self._waiting = None  # A change from here on is not in what is read now.
+            self._refresh()
