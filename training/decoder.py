@@ -116,12 +116,17 @@ class Trainer:
     def run(self) -> bool:
         """Train until the time is up, or until the process is asked to stop: False then."""
         budget, saved_at = self.args.minutes * 60, time.monotonic()
+        # The first step of each size compiles, for up to half an hour beside other work: that is no
+        # training, and the rates must not fall by it.
+        new = {True, False} if self.args.compile else set()
         with Stopping() as stopping:
             while self.state["elapsed"] < budget and not stopping:
-                begun = time.monotonic()
-                self._count(self._step(self.state["elapsed"] / budget))
+                begun, part = time.monotonic(), self.state["elapsed"] / budget
+                cropped = part < self.args.crop_share
+                self._count(self._step(part, cropped=cropped))
                 self.state["step"] += 1
-                self.state["elapsed"] += time.monotonic() - begun
+                self.state["elapsed"] += 0.0 if cropped in new else time.monotonic() - begun
+                new.discard(cropped)
                 if self.state["step"] % self.args.every == 0:
                     self._report()
                     self.pairs.refresh()
@@ -180,8 +185,7 @@ class Trainer:
         noise = self._noisy(torch.zeros(z.shape)).to(z.device)
         return z + noise * self.std, drift.mean()
 
-    def _step(self, part: float) -> dict[str, torch.Tensor]:
-        cropped = part < self.args.crop_share
+    def _step(self, part: float, *, cropped: bool) -> dict[str, torch.Tensor]:
         z, x, inside, counted = self._draw(cropped=cropped)
         on, drift = self.args.device, torch.zeros(())
         with torch.autocast(on, torch.bfloat16, enabled=bf16_pays(on)):
