@@ -92,8 +92,9 @@ class CloudProvider(ProviderBase):
         """Take everything."""
 
     def submit(self, request: Request, observer: Observer) -> Report:
-        """Start a run."""
-        self._runs.start(request.job.job_id)
+        """Start a run, unless there is one: a process may have died after it was started."""
+        if self._runs.age_s(request.job.job_id) is None:
+            self._runs.start(request.job.job_id)
         return Report(status=JobStatus.QUEUED, call_id=request.job.job_id)
 
     def poll(self, job: Job) -> Report:

@@ -35,8 +35,5 @@ def test_nothing_that_was_taken_is_lost_or_made_twice(
     assert told.contradictions == []
     assert read_truth(command, told) == Truth(lost=[], twice=[], sent_twice=[])
     assert len(told.ends) == 40
-    assert set(told.ends.values()) <= {"completed", "failed"}
-    # A server that is killed between storing a job and the begin of its run leaves one that fails:
-    # after some minutes, and only where the provider has no run of it.
-    unmade = [job_id for job_id, end in told.ends.items() if end == "failed"]
-    assert [job_id for job_id in unmade if command.runs.age_s(job_id) is not None] == []
+    # Also of those that a server had stored and not sent when it was killed.
+    assert set(told.ends.values()) == {"completed"}

@@ -177,6 +177,8 @@ QUEUE_POSITION: Final = "queue_position"
 """Fact of a job: its last known queue position, the runs that the service starts before it."""
 RETRY_AFTER: Final = "retry_after_s"
 """Fact of a job: the last known ``retry_after``, the seconds until the next poll."""
+SENDER: Final = "sender"
+"""Fact of a job: the process that is sending it; gone when it is sent."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -207,10 +209,14 @@ class Report:
     """The cost of the run so far; None for no news."""
     retry_after: float | None = None
     """Seconds after which it is worth asking again; None for the caller's own interval."""
+    ends_sending: bool = False
+    """True for the last report of a submission: no process sends the job any more."""
 
     def update_facts(self, known: Mapping[str, Any]) -> dict[str, Any]:
         """Return a job's facts with this report merged into them."""
-        kept = {k: v for k, v in known.items() if k not in {QUEUE_POSITION, RETRY_AFTER}}
+        is_sent = self.call_id is not None or self.status.is_terminal or self.ends_sending
+        old = {QUEUE_POSITION, RETRY_AFTER, *([SENDER] if is_sent else [])}
+        kept = {k: v for k, v in known.items() if k not in old}
         cost = None if self.cost is None else self.cost.to_dict()
         said = {QUEUE_POSITION: self.queue_position, RETRY_AFTER: self.retry_after, COST: cost}
         return {**kept, **self.facts, **{k: v for k, v in said.items() if v is not None}}

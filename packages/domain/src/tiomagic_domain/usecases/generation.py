@@ -195,7 +195,7 @@ class Generation(JobPlans):
         # Before the checks: a repeated call gets its job even if it would be refused now.
         known = self._keys.find(request.job, call.arguments)
         if known is not None:
-            return known
+            return self._send_left(runner, request, known)
         require_consent(request.card, {*self._accepted(), *call.accepted})
         self._refuse(runner, request, force=call.force)
         request = self._with_estimate(request, call)
@@ -205,12 +205,21 @@ class Generation(JobPlans):
             return self._enqueue(request, call)
         # A provider with workers of its own reads from the job how often it may run again.
         request = replace(request, job=replace(request.job, retry=call.retry))
-        request = self._mark_as_own(request)
+        request = self._mark_as_own(runner, request)
         # Not None after a race: another process has stored a job with this key since the look-up.
         first = self._add(request, call)
         if first is not None:
             return first
         return self._run(runner, request, on_progress=call.on_progress, lock=self._device_lock)
+
+    def _send_left(self, runner: Provider, request: Request, known: Job) -> Job:
+        """Return the stored job of a repeated call; one that was left unsent is sent first.
+
+        Raises:
+            TioMagicError: it could not be run; it is stored as failed.
+        """
+        taken = self._senders.take(known)
+        return known if taken is None else self._run(runner, replace(request, job=taken))
 
     def _add(self, request: Request, call: Submission) -> Job | None:
         """Store the job of a request within the budgets; return the one that has its key instead.
@@ -228,12 +237,14 @@ class Generation(JobPlans):
             )
         raise refused
 
-    def _mark_as_own(self, request: Request) -> Request:
-        """Return a request whose job names this process, if that runs it.
+    def _mark_as_own(self, runner: Provider, request: Request) -> Request:
+        """Return a request whose job names this process, which runs it or sends it.
 
         It is stored so at once: a check need not guess whether the job is about to run.
         """
         background = self._background
+        if not runner.capabilities().blocking:
+            return replace(request, job=self._senders.mark(request.job))
         if background is None or not background.runs_in_process(request.job.provider):
             return request
         return replace(request, job=replace(request.job, call_id=background.processes.current()))

@@ -165,6 +165,17 @@ class JobRuns(JobTracker):
         if stored.status is JobStatus.QUEUED or stored.call_id == job.call_id:
             self._updater.fail(stored, error)
 
+    def _refresh(self, job: Job) -> Job:
+        """Check a job; one that its process has left unsent is sent now."""
+        taken = self._senders.take(job)
+        if taken is None:
+            return super()._refresh(job)
+        try:
+            return self.run_job(taken)
+        except TioMagicError as error:
+            self._on_trouble(error)
+            return self._repository.get(job.job_id)  # It says itself what became of it.
+
     def _run(
         self,
         runner: Provider,
@@ -196,7 +207,7 @@ class JobRuns(JobTracker):
             on_trouble=self._on_trouble,
             stop_requested=stop_requested,
         )
-        report = self._submit(runner, request, observer, lock)
+        report = replace(self._submit(runner, request, observer, lock), ends_sending=True)
         if report.status is JobStatus.CANCELED and stop_requested():
             return self.abandon(job, stop_requested=True)
         # The job may have been canceled during the submission; a report without news does not show
@@ -245,6 +256,8 @@ class JobRuns(JobTracker):
                 self._updater.apply(job, interrupted)
                 interrupt.add_note(say_canceled(job.job_id))
             else:
+                given_up = Report(status=JobStatus.QUEUED, ends_sending=True)
+                self._updater.apply(job, given_up)  # Its caller decides what becomes of it.
                 interrupt.add_note(say_perhaps_started(job.job_id))
             raise
         except Exception as error:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from datetime import datetime, timedelta
 from typing import Final
 
 from tiomagic_domain.advice import NextStep
@@ -28,6 +27,7 @@ from tiomagic_domain.ports.output_store import ClaimsFetches, OutputStore
 from tiomagic_domain.ports.provider import Provider, Report, find_answers
 from tiomagic_domain.progress import Preview, ProgressSink, ignore_progress
 from tiomagic_domain.suggestions import did_you_mean, list_names
+from tiomagic_domain.usecases.sending import JobSenders
 from tiomagic_domain.usecases.waiting import WaitDeadline
 from tiomagic_domain.workers import Background, Supervisor
 from tiomagic_domain.workers.supervisor import WAITING_REASON_PREFIX, is_worker_lost
@@ -48,9 +48,6 @@ the video, in seconds."""
 
 MAX_JOBS_RECOVERED_ON_LIST = 20
 """Most jobs that the first listing recovers; each costs a few small queries."""
-
-SENDING_TIME: Final = timedelta(minutes=5)
-"""How long a process may take to send a stored job, with its inputs, to its provider."""
 
 OPEN_STATUSES: Final = frozenset(JobStatus) - TERMINAL
 """Statuses of a job that is not over."""
@@ -88,6 +85,7 @@ class JobTracker:
         self._clock = clock
         self._on_trouble = on_trouble
         self._updater = JobUpdater(repository, outputs, clock, on_change, on_trouble, finish=finish)
+        self._senders = JobSenders(self._updater, clock, background)
         self._supervisor = Supervisor(background, self._updater) if background else None
         self._has_recovered = False
 
@@ -222,8 +220,8 @@ class JobTracker:
         once.
 
         Args:
-            leave_unsent: True where other processes submit jobs meanwhile: one that was stored just
-                now and not sent yet is left to them, since its provider would call it lost.
+            leave_unsent: True where other processes submit jobs meanwhile: what one of them may be
+                sending is left to it, since its provider would call it lost.
 
         Returns:
             The changed jobs, oldest first. An error of one job goes to ``on_trouble``, and the next
@@ -231,11 +229,14 @@ class JobTracker:
         """
         self._outputs.remove_partials()
         query = JobQuery(status=OPEN_STATUSES, limit=None, oldest_first=True)
-        now = self._clock.now()
         found = self._repository.list(query)
         return self._refresh_all(
-            [job for job in found if not (leave_unsent and is_being_sent(job, now))]
+            [job for job in found if not (leave_unsent and self.is_being_sent(job))]
         )
+
+    def is_being_sent(self, job: Job) -> bool:
+        """Return whether a process may be sending a stored job to its provider now."""
+        return self._senders.is_being_sent(job)
 
     def _refresh_all(self, jobs: Sequence[Job]) -> Sequence[Job]:
         changed: dict[str, Job] = {}
@@ -390,9 +391,3 @@ def require_provider(providers: Mapping[str, Provider], name: str) -> None:
             f"Providers: {list_names(providers)}",
             details={"provider": name, "known": sorted(providers)},
         )
-
-
-def is_being_sent(job: Job, now: datetime) -> bool:
-    """Return whether a job was stored so recently that its process may still be sending it."""
-    is_unsent = job.call_id is None and job.queue is None
-    return is_unsent and now - job.creation_time < SENDING_TIME

@@ -86,6 +86,8 @@ class Background:
     runs_in_process: Callable[[str], bool] = lambda _provider: False
     """Says whether a provider's call ids are those of ``processes``: its jobs can then be stored
     with the call id before they run."""
+    place: str = ""
+    """Where jobs are sent from: processes of one place know what the others have sent."""
 
     def queue(self, provider: str) -> str:
         """Return the queue that a new job of a provider waits in."""

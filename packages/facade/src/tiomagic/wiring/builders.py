@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Mapping
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -234,4 +235,5 @@ def build_background(
         stale_s=settings().worker_stale_s,
         slot=slot,
         runs_in_process=registry.uses_devices,
+        place=sha256(str(settings().state_dir.resolve()).encode()).hexdigest()[:16],
     )

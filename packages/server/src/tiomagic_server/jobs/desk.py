@@ -23,7 +23,6 @@ from tiomagic_domain.errors import (
     ValidationError,
 )
 from tiomagic_domain.jobs.job import Job, JobQuery
-from tiomagic_domain.usecases.tracking import is_being_sent
 from tiomagic_server.asking.calls import AskedVideo
 from tiomagic_server.jobs.callers import Caller
 from tiomagic_server.jobs.labels import remixed_tag
@@ -182,7 +181,7 @@ class JobDesk:
         """
         job = self.find(job_id, caller)
         # A provider does not know yet what another process is just sending to it.
-        is_early = is_being_sent(job, self._tm.session.clock.now())
+        is_early = self._tm.session.generation.is_being_sent(job)
         if job.status.is_terminal or is_early or not self._is_due(job_id):
             return job
         return self._tm.session.generation.check(job_id)

@@ -23,7 +23,7 @@ from tiomagic_domain.errors import ResourceNotFoundError, TioMagicError
 from tiomagic_domain.jobs.job import Job
 from tiomagic_domain.ports.deliveries import Deliveries, Delivery, DeliveryState
 from tiomagic_domain.ports.provider import RETRY_AFTER
-from tiomagic_domain.usecases.tracking import SENDING_TIME
+from tiomagic_domain.usecases.sending import SENDING_TIME
 from tiomagic_server.webhooks.receivers import WebhookReceivers
 from tiomagic_server.webhooks.registering import find_deliveries, make_due
 from tiomagic_server.webhooks.schedule import AttemptOutcome, record_attempt
