@@ -9,9 +9,9 @@ from tests.domain.places import FakeMachine, ProcessExited
 from tiomagic_domain.errors import RateLimitError, ValidationError
 from tiomagic_domain.features import Feature
 from tiomagic_domain.jobs.job import JobStatus
+from tiomagic_domain.lifecycle.sending import SENDING_TIME
 from tiomagic_domain.ports.provider import SENDER
 from tiomagic_domain.testing import FakeProvider
-from tiomagic_domain.usecases.sending import SENDING_TIME
 
 
 class MortalProvider(FakeProvider):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -90,6 +91,21 @@ def test_a_key_has_a_rate(studio: FakeStudio) -> None:
     assert refused.json()["error"]["type"] == "rate_limit_error"
     bob = studio.http(studio.keys.add("bob"))
     assert bob.post("/v1/videos", json={"prompt": "a fox"}).status_code == 200
+
+
+def test_calls_at_once_do_not_pass_a_rate(make_studio: Callable[..., FakeStudio]) -> None:
+    """Two servers over one SQLite file; each job is counted where it is stored."""
+    studios = [make_studio(), make_studio()]
+    key = studios[0].keys.add("ann", jobs_per_minute=3)
+    clients = [studio.http(key) for studio in studios]
+    with ThreadPoolExecutor(8) as pool:
+        answers = pool.map(
+            lambda number: clients[number % 2].post("/v1/videos", json={"prompt": "a fox"}),
+            range(16),
+        )
+        codes = [answer.status_code for answer in answers]
+    assert (codes.count(200), codes.count(429)) == (3, 13)
+    assert len(studios[0].provider.submitted) == len(studios[0].tm.list_jobs()) == 3
 
 
 def test_other_machines_need_a_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

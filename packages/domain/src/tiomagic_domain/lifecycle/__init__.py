@@ -6,4 +6,6 @@
                       and saves its video.
 ``observer``          Observes a running submission: stores its progress, and checks for cancels.
 ``provider_answers``  Validates the answers of a provider before they are applied.
+``sending``           Which process sends a stored job to its provider, and what becomes of it when
+                      that one dies.
 """

@@ -20,6 +20,7 @@ from tiomagic_domain.codes import ErrorCode
 from tiomagic_domain.errors import ConfigurationError, ProcessingError, StaleJobError, TioMagicError
 from tiomagic_domain.files.digests import sha256_of
 from tiomagic_domain.jobs.job import Job, JobStatus
+from tiomagic_domain.jobs.rates import JobRate
 from tiomagic_domain.jobs.recipe import with_recipe
 from tiomagic_domain.lifecycle.apply_report import apply_report
 from tiomagic_domain.lifecycle.finishing import Finish, keep_as_it_is
@@ -78,17 +79,18 @@ class JobUpdater:
         self._on_trouble = on_trouble
         self._finish = finish
 
-    def add(self, job: Job, budgets: Sequence[Budget] = ()) -> None:
-        """Store a new job, if it fits into the budgets.
+    def add(self, job: Job, budgets: Sequence[Budget] = (), rate: JobRate | None = None) -> None:
+        """Store a new job, if it fits into the budgets and the rate.
 
         Raises:
             ConfigurationError: with the code ``over_budget`` when one has no room for it, and with
                 ``no_budgets`` when the repository keeps none.
+            RateLimitError: when the rate has no room for it.
         """
-        if not budgets or find_charge(job) is None:
+        if rate is None and (not budgets or find_charge(job) is None):
             self._repository.add(job)
         elif isinstance(self._repository, KeepsCosts):
-            self._repository.add_within(job, budgets)
+            self._repository.add_within(job, budgets, rate)
         else:
             raise ConfigurationError(
                 "this job store cannot keep a budget: it does not sum what jobs cost",

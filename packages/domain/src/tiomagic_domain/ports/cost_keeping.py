@@ -1,4 +1,4 @@
-"""Port: what a job repository does about money, budgets and sums of costs."""
+"""Port: what a job repository does about limits: budgets, rates, and sums of costs."""
 
 from __future__ import annotations
 
@@ -7,17 +7,18 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from tiomagic_domain.jobs.job import Job
+from tiomagic_domain.jobs.rates import JobRate
 from tiomagic_domain.money.amounts import Money
 from tiomagic_domain.money.budgets import Budget
 from tiomagic_domain.money.sums import CostQuery, CostSum
 
 
 class KeepsCosts(ABC):
-    """Base of a job repository that can hold budgets and sum costs."""
+    """Base of a job repository that can hold budgets and rates, and sum costs."""
 
     @abstractmethod
-    def add_within(self, job: Job, budgets: Sequence[Budget]) -> None:
-        """Store a new job durably, if its charge fits into every budget of its currency.
+    def add_within(self, job: Job, budgets: Sequence[Budget], rate: JobRate | None = None) -> None:
+        """Store a new job durably, if it fits into every budget of its currency, and its rate.
 
         The check and the write are one: of many processes that add jobs at once, those are refused
         for which there is no room beside the others. What a day or a month has taken is the sum of
@@ -28,8 +29,10 @@ class KeepsCosts(ABC):
                 that counts for nothing is always added.
             budgets: Those of the job's currency; others are ignored. One with a payer counts the
                 jobs of that payer alone.
+            rate: Counts the stored jobs with its tag; None for any number.
 
         Raises:
+            RateLimitError: when the rate has no room for it; nothing was stored.
             ConfigurationError: with the code ``over_budget``; nothing was stored.
             ProcessingError: as ``JobRepository.add``.
         """

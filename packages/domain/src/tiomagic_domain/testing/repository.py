@@ -15,6 +15,7 @@ from tiomagic_domain.codes import ErrorCode
 from tiomagic_domain.errors import ProcessingError, ResourceNotFoundError, StaleJobError
 from tiomagic_domain.features import Feature
 from tiomagic_domain.jobs.job import Job, JobQuery
+from tiomagic_domain.jobs.rates import JobRate
 from tiomagic_domain.money.amounts import Money
 from tiomagic_domain.money.budgets import Budget
 from tiomagic_domain.money.charges import Charge, find_charge
@@ -56,10 +57,13 @@ class MemoryJobRepository(KeepsCosts):
         """Store a new job."""
         self.add_within(job, ())
 
-    def add_within(self, job: Job, budgets: Sequence[Budget]) -> None:
-        """Store a new job, if it fits into the budgets of its currency."""
+    def add_within(self, job: Job, budgets: Sequence[Budget], rate: JobRate | None = None) -> None:
+        """Store a new job, if it fits into the budgets of its currency and the rate."""
         stored, charge = _frozen(job), find_charge(job)
         with self._lock:
+            if rate is not None:
+                query = rate.counted_at(job.creation_time)
+                rate.require_room(sum(_matches(one, query) for one in self.jobs.values()))
             for budget in budgets:
                 if charge is not None and charge.money.currency == budget.limit.currency:
                     days = self._sum_days(charge.money.currency, budget.payer)

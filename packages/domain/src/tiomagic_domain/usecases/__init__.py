@@ -17,8 +17,6 @@
 ``preflight``    Preflight: what a run would take, and what cannot work, before anything is
                  stored or fetched.
 ``running``      Runs a stored job to its end, and stores how it ended.
-``sending``      Which process sends a stored job to its provider, and what becomes of it when
-                 that one dies.
 ``submission``   What a caller asks for with a submission, apart from who runs it.
 ``tracking``     The use cases on stored jobs: get, check, wait, list, cancel, and recovery after
                  a crash.

@@ -228,7 +228,7 @@ class Generation(JobPlans):
             ConfigurationError: with the code ``over_budget``, and with what would fit.
         """
         try:
-            return self._keys.add(request.job, call.arguments, call.limits.budgets)
+            return self._keys.add(request.job, call.arguments, call.limits.budgets, call.rate)
         except ConfigurationError as error:
             if error.code != ErrorCode.OVER_BUDGET:
                 raise

@@ -13,6 +13,7 @@ from typing import Final
 from tiomagic_domain.codes import ErrorCode
 from tiomagic_domain.errors import Problem, ProcessingError, ValidationError
 from tiomagic_domain.jobs.job import Job, JobQuery
+from tiomagic_domain.jobs.rates import JobRate
 from tiomagic_domain.lifecycle.job_updater import JobUpdater
 from tiomagic_domain.money.budgets import Budget
 from tiomagic_domain.ports.job_repository import JobRepository
@@ -86,7 +87,11 @@ class IdempotencyKeys:
         )
 
     def add(
-        self, job: Job, given: Mapping[str, object], budgets: Sequence[Budget] = ()
+        self,
+        job: Job,
+        given: Mapping[str, object],
+        budgets: Sequence[Budget] = (),
+        rate: JobRate | None = None,
     ) -> Job | None:
         """Store a new job; return the existing one with its key if another process won the race.
 
@@ -94,14 +99,16 @@ class IdempotencyKeys:
             job: The job.
             given: The arguments of the call.
             budgets: Those that it must fit into.
+            rate: The same for the number of jobs.
 
         Raises:
             ValidationError: when that one belongs to another call.
             ProcessingError: when the job cannot be stored.
             ConfigurationError: with the code ``over_budget`` when a budget has no room for it.
+            RateLimitError: when the rate has no room for it.
         """
         try:
-            self._updater.add(job, budgets)
+            self._updater.add(job, budgets, rate)
         except ProcessingError as error:
             if error.code != ErrorCode.KEY_TAKEN:
                 raise

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TypedDict
 
 from tiomagic_domain.features import Feature
+from tiomagic_domain.jobs.rates import JobRate
 from tiomagic_domain.money.budgets import Budget
 from tiomagic_domain.progress import ProgressSink, ignore_progress
 from tiomagic_domain.requests.rerun import RerunCall
@@ -42,6 +43,9 @@ class SubmissionOptions(TypedDict, total=False):
     """Whose job it is, for budgets of that payer."""
     budgets: Sequence[Budget]
     """Budgets that hold beside those that are set for all."""
+    rate: JobRate | None
+    """How many jobs may be stored; None for any number. A call that is repeated with its key is no
+    further job."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,3 +70,4 @@ class Submission:
     payer: str | None = None
     max_cost: object = None
     budgets: Sequence[Budget] = ()
+    rate: JobRate | None = None

@@ -21,13 +21,13 @@ from tiomagic_domain.lifecycle.apply_report import ask_to_stop
 from tiomagic_domain.lifecycle.finishing import Finish, keep_as_it_is
 from tiomagic_domain.lifecycle.job_updater import JobUpdater, ignore_change, ignore_trouble
 from tiomagic_domain.lifecycle.provider_answers import ask_provider, report_of_failed_poll
+from tiomagic_domain.lifecycle.sending import JobSenders
 from tiomagic_domain.ports.clock import POLL_INTERVAL_S, Clock
 from tiomagic_domain.ports.job_repository import JobRepository
 from tiomagic_domain.ports.output_store import ClaimsFetches, OutputStore
 from tiomagic_domain.ports.provider import Provider, Report, find_answers
 from tiomagic_domain.progress import Preview, ProgressSink, ignore_progress
 from tiomagic_domain.suggestions import did_you_mean, list_names
-from tiomagic_domain.usecases.sending import JobSenders
 from tiomagic_domain.usecases.waiting import WaitDeadline
 from tiomagic_domain.workers import Background, Supervisor
 from tiomagic_domain.workers.supervisor import WAITING_REASON_PREFIX, is_worker_lost
@@ -85,7 +85,12 @@ class JobTracker:
         self._clock = clock
         self._on_trouble = on_trouble
         self._updater = JobUpdater(repository, outputs, clock, on_change, on_trouble, finish=finish)
-        self._senders = JobSenders(self._updater, clock, background)
+        self._senders = JobSenders(
+            self._updater,
+            clock,
+            background.processes if background else None,
+            background.place if background else "",
+        )
         self._supervisor = Supervisor(background, self._updater) if background else None
         self._has_recovered = False
 

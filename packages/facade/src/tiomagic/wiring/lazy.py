@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from tiomagic_domain.errors import TioMagicError
     from tiomagic_domain.jobs.job import Job, JobQuery
+    from tiomagic_domain.jobs.rates import JobRate
     from tiomagic_domain.media import Media, MediaKind
     from tiomagic_domain.money.amounts import Money
     from tiomagic_domain.money.budgets import Budget
@@ -54,9 +55,9 @@ class LazyRepository(KeepsLeases, KeepsCosts, KeepsDeliveries):
         """Store a new job durably; see the port."""
         self._repository().add(job)
 
-    def add_within(self, job: Job, budgets: Sequence[Budget]) -> None:
-        """Store a new job durably, if it fits into every budget; see the port."""
-        self._repository().add_within(job, budgets)
+    def add_within(self, job: Job, budgets: Sequence[Budget], rate: JobRate | None = None) -> None:
+        """Store a new job durably, if it fits into every budget and the rate; see the port."""
+        self._repository().add_within(job, budgets, rate)
 
     def sum_taken(self, budget: Budget, at: datetime) -> Money:
         """Return what the period of a budget has taken so far; see the port."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from tiomagic_domain.jobs.job import Job
+from tiomagic_domain.jobs.rates import JobRate
 from tiomagic_domain.money.budgets import Budget
 from tiomagic_server.jobs.labels import owner_tag
 
@@ -19,6 +20,13 @@ class Caller:
     """Most jobs that it may submit in a minute; None for any number."""
     budgets: tuple[Budget, ...] = ()
     """What its jobs may cost, beside the budgets of all jobs."""
+
+    @property
+    def rate(self) -> JobRate | None:
+        """How many jobs it may submit; None for any number."""
+        if self.tag is None or self.jobs_per_minute is None:
+            return None
+        return JobRate(tag=self.tag, most=self.jobs_per_minute)
 
     @property
     def tag(self) -> str | None:

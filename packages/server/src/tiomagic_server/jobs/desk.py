@@ -10,14 +10,12 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from tiomagic.results.recipes import of_job
 from tiomagic_domain.codes import ErrorCode
 from tiomagic_domain.errors import (
-    RateLimitError,
     ResourceNotFoundError,
     TioMagicError,
     ValidationError,
@@ -38,7 +36,6 @@ KEPT_TIMES: Final = 10_000
 """Jobs whose last check is remembered."""
 MAX_KEY_LENGTH: Final = 200
 """Most characters of an idempotency key; the store takes 255 with the key's id before it."""
-MINUTE: Final = timedelta(minutes=1)
 _JOB_ID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
@@ -80,6 +77,7 @@ class JobDesk:
             TioMagicError: nothing was stored. ``key_reused`` when the key was sent with another
                 call before.
         """
+        own_key = _own_key(key, caller)
 
         def run() -> Job:
             return self._tm.session.generation.submit(
@@ -89,14 +87,15 @@ class JobDesk:
                 arguments=asked.arguments,
                 detach=True,
                 tags=[] if caller.tag is None else [caller.tag],
-                key=_own_key(key, caller),
+                key=own_key,
                 max_cost=max_cost,
                 job_id=job_id,
                 payer=caller.key_id,
                 budgets=caller.budgets,
+                rate=caller.rate,
             )
 
-        return self._submit(run, caller)
+        return self._submit(run, caller, own_key)
 
     def remix(
         self,
@@ -115,6 +114,7 @@ class JobDesk:
             key: As for :meth:`submit`.
             job_id: As for :meth:`submit`.
         """
+        own_key = _own_key(key, caller)
 
         def run() -> Job:
             tags = [remixed_tag(source.job_id), *([] if caller.tag is None else [caller.tag])]
@@ -123,16 +123,17 @@ class JobDesk:
                 overrides=changes,
                 detach=True,
                 tags=tags,
-                key=_own_key(key, caller),
+                key=own_key,
                 job_id=job_id,
                 payer=caller.key_id,
                 budgets=caller.budgets,
+                rate=caller.rate,
             )
 
-        return self._submit(run, caller)
+        return self._submit(run, caller, own_key)
 
-    def _submit(self, run: Callable[[], Job], caller: Caller) -> Job:
-        self._limit_rate(caller)
+    def _submit(self, run: Callable[[], Job], caller: Caller, key: str | None) -> Job:
+        self._require_room(caller, key)
         try:
             return run()
         except TioMagicError as error:
@@ -142,21 +143,18 @@ class JobDesk:
             # The job is stored, and says itself what became of it.
             return self._tm.session.generation.get(job_id)
 
-    def _limit_rate(self, caller: Caller) -> None:
-        """Raise if a caller has submitted as many jobs as it may.
+    def _require_room(self, caller: Caller, key: str | None) -> None:
+        """Raise early if a caller has submitted as many jobs as it may: before inputs are fetched.
 
-        The jobs are counted in the store, so that all processes of a server count alike.
+        Jobs at once are counted where each is stored. A repeated call is no further job.
+
+        Raises:
+            RateLimitError: when there is no room.
         """
-        if caller.jobs_per_minute is None:
+        rate, repository = caller.rate, self._tm.session.container.repository()
+        if rate is None or (key and repository.count(JobQuery(idempotency_key=key))):
             return
-        session = self._tm.session
-        since = session.clock.now() - MINUTE
-        made = session.container.repository().count(JobQuery(tag=caller.tag, since=since))
-        if made >= caller.jobs_per_minute:
-            raise RateLimitError(
-                f"your key may submit {caller.jobs_per_minute} jobs a minute: send it again later",
-                details={"retry_after": 15, "limit_type": "jobs_per_minute"},
-            )
+        rate.require_room(repository.count(rate.counted_at(self._tm.session.clock.now())))
 
     def find(self, job_id: str, caller: Caller) -> Job:
         """Return a job of the caller as it is stored.

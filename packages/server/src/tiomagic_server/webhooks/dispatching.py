@@ -21,9 +21,9 @@ from anyio.abc import TaskGroup
 from tiomagic.display.journal import get_logger
 from tiomagic_domain.errors import ResourceNotFoundError, TioMagicError
 from tiomagic_domain.jobs.job import Job
+from tiomagic_domain.lifecycle.sending import SENDING_TIME
 from tiomagic_domain.ports.deliveries import Deliveries, Delivery, DeliveryState
 from tiomagic_domain.ports.provider import RETRY_AFTER
-from tiomagic_domain.usecases.sending import SENDING_TIME
 from tiomagic_server.webhooks.receivers import WebhookReceivers
 from tiomagic_server.webhooks.registering import find_deliveries, make_due
 from tiomagic_server.webhooks.schedule import AttemptOutcome, record_attempt

@@ -1,4 +1,4 @@
-"""Budgets and sums of costs in SQL."""
+"""Budgets, rates and sums of costs in SQL."""
 
 from __future__ import annotations
 
@@ -19,33 +19,51 @@ from sqlalchemy import (
 )
 
 from tiomagic_domain.jobs.job import Job
+from tiomagic_domain.jobs.rates import JobRate
 from tiomagic_domain.money.amounts import Money
 from tiomagic_domain.money.budgets import Budget
 from tiomagic_domain.money.charges import find_charge
 from tiomagic_domain.money.sums import CostGroup, CostQuery, CostSum
 from tiomagic_storage.database.exclusive import hold_exclusively
 from tiomagic_storage.database.tables import escape_text, format_time, jobs, payers, spending, tags
+from tiomagic_storage.jobs.filters import count_jobs
 
 # An arbitrary number that other applications in the same database are unlikely to use.
-_BUDGET_LOCK: Final = 0x7710_3A62
+_LIMITS_LOCK: Final = 0x7710_3A62
 _DAY_LENGTH: Final = 10
 """Characters of a date at the start of a stored time, which is UTC."""
 
 
 def insert_within(
-    connection: Connection, job: Job, row: Mapping[str, Any], budgets: Sequence[Budget]
+    connection: Connection,
+    job: Job,
+    row: Mapping[str, Any],
+    budgets: Sequence[Budget],
+    rate: JobRate | None,
 ) -> None:
-    """Insert a job, if it fits into the budgets of its currency: one check at a time.
+    """Insert a job, if it fits into the budgets of its currency and the rate: one at a time.
 
     Raises:
         ConfigurationError: with the code ``over_budget``; nothing was written.
+        RateLimitError: nothing was written.
     """
     charge = find_charge(job)
     held = [b for b in budgets if charge and b.limit.currency == charge.money.currency]
-    if charge is None or not held:
+    if rate is None and not held:
         connection.execute(insert(jobs), row)
         return
-    with hold_exclusively(connection, _BUDGET_LOCK):
+    with hold_exclusively(connection, _LIMITS_LOCK):
+        if rate is not None:
+            query = rate.counted_at(job.creation_time)
+            rate.require_room(connection.execute(count_jobs(query)).scalar_one())
+        _require_budgets(connection, job, held)
+        connection.execute(insert(jobs), row)
+
+
+def _require_budgets(connection: Connection, job: Job, held: Sequence[Budget]) -> None:
+    """Raise if a budget of a job's currency has no room for it."""
+    charge = find_charge(job)
+    if charge is not None and held:
         first = min(budget.period.first_day(job.creation_time) for budget in held)
         days = {
             payer: _read_days(connection, charge.money.currency, first, payer)
@@ -54,7 +72,6 @@ def insert_within(
         for budget in held:
             taken = budget.sum_charges(days[budget.payer], job.creation_time)
             budget.require_room(charge.money, taken)
-        connection.execute(insert(jobs), row)
 
 
 def read_taken(connection: Connection, budget: Budget, at: datetime) -> Money:

@@ -14,6 +14,7 @@ from sqlalchemy.exc import IntegrityError
 from tiomagic_domain.codes import ErrorCode
 from tiomagic_domain.errors import ProcessingError, ResourceNotFoundError, StaleJobError
 from tiomagic_domain.jobs.job import Job, JobQuery
+from tiomagic_domain.jobs.rates import JobRate
 from tiomagic_domain.money.amounts import Money
 from tiomagic_domain.money.budgets import Budget
 from tiomagic_domain.money.sums import CostQuery, CostSum
@@ -92,15 +93,16 @@ class SqlJobRepository(KeepsLeases, KeepsCosts, KeepsDeliveries):
         row = self._to_row(job)
         self._insert(job, lambda connection: connection.execute(insert(jobs), row))
 
-    def add_within(self, job: Job, budgets: Sequence[Budget]) -> None:
-        """Store a new job durably, if its charge fits into every budget; see the port.
+    def add_within(self, job: Job, budgets: Sequence[Budget], rate: JobRate | None = None) -> None:
+        """Store a new job durably, if it fits into every budget and the rate; see the port.
 
         Raises:
+            RateLimitError: nothing was stored.
             ConfigurationError: with the code ``over_budget``; nothing was stored.
             ProcessingError: as ``add``.
         """
         row = self._to_row(job)
-        self._insert(job, lambda connection: insert_within(connection, job, row, budgets))
+        self._insert(job, lambda connection: insert_within(connection, job, row, budgets, rate))
 
     def sum_taken(self, budget: Budget, at: datetime) -> Money:
         """Return what the period of a budget has taken so far; see the port."""

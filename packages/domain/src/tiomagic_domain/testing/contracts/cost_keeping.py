@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 
 from tiomagic_domain.codes import ErrorCode
-from tiomagic_domain.errors import ConfigurationError, ProcessingError
-from tiomagic_domain.jobs.job import Job, JobStatus
+from tiomagic_domain.errors import ConfigurationError, ProcessingError, RateLimitError
+from tiomagic_domain.jobs.job import Job, JobQuery, JobStatus
+from tiomagic_domain.jobs.rates import JobRate
 from tiomagic_domain.money.amounts import Money
 from tiomagic_domain.money.budgets import Budget, BudgetPeriod
 from tiomagic_domain.money.charges import NOT_SENT
@@ -169,6 +170,33 @@ class CostKeepingContract:
         with ThreadPoolExecutor(8) as pool:
             added = list(pool.map(lambda _: _is_added(repository, make_paid_job(3)), range(24)))
         assert added.count(True) == 3
+
+    def test_a_rate_counts_the_jobs_of_its_tag(self, repository: MemoryJobRepository) -> None:
+        """Those of the last minute, free or not; what is refused is not stored."""
+        rate = JobRate(tag="ann", most=1)
+        repository.add_within(make_job(tags=("bob",)), (), rate)
+        repository.add_within(make_job(tags=("ann",)), (), rate)
+        soon, later = NOON + timedelta(seconds=59), NOON + timedelta(seconds=61)
+        refused = make_paid_job(1, tags=("ann",), creation_time=soon)
+        with pytest.raises(RateLimitError, match="1 jobs a minute"):
+            repository.add_within(refused, [TEN_A_DAY], rate)
+        assert repository.count(JobQuery()) == 2
+        assert str(repository.sum_taken(TEN_A_DAY, NOON)) == "0.00 USD"
+        repository.add_within(make_job(tags=("ann",), creation_time=later), (), rate)
+
+    def test_many_at_once_do_not_pass_the_rate(self, repository: MemoryJobRepository) -> None:
+        """Of many threads only so many add a job as the rate lets."""
+        rate = JobRate(tag="ann", most=3)
+
+        def is_added(_: int) -> bool:
+            try:
+                repository.add_within(make_job(tags=("ann",)), (), rate)
+            except RateLimitError:
+                return False
+            return True
+
+        with ThreadPoolExecutor(8) as pool:
+            assert list(pool.map(is_added, range(24))).count(True) == 3
 
     def test_sums_by_group(self, repository: MemoryJobRepository) -> None:
         """Real costs and estimates are summed apart, by day, model, provider and tag."""

@@ -22,9 +22,8 @@ from typing import Final
 from tiomagic_domain.jobs.job import Job, JobStatus
 from tiomagic_domain.lifecycle.job_updater import JobUpdater
 from tiomagic_domain.ports.clock import Clock
-from tiomagic_domain.ports.processes import ProcessState
+from tiomagic_domain.ports.processes import Processes, ProcessState
 from tiomagic_domain.ports.provider import SENDER
-from tiomagic_domain.workers import Background
 
 SENDING_TIME: Final = timedelta(minutes=5)
 """How long a process that cannot be seen may take to send a stored job, with its inputs."""
@@ -38,18 +37,25 @@ class JobSenders:
     Args:
         updater: Changes jobs.
         clock: The time.
-        background: Says which processes live; None where that is not known, and nothing is taken
+        processes: Says which processes live; None where that is not known, and nothing is taken
             over.
+        place: Where jobs are sent from: processes of one place know what the others have sent.
     """
 
-    def __init__(self, updater: JobUpdater, clock: Clock, background: Background | None) -> None:
+    def __init__(
+        self, updater: JobUpdater, clock: Clock, processes: Processes | None, place: str
+    ) -> None:
         self._updater = updater
         self._clock = clock
-        self._background = background
+        self._processes = processes
+        self._place = place
 
     def mark(self, job: Job) -> Job:
         """Return a job that is about to be stored and sent, with this process as its sender."""
-        return job if self._background is None else self._with_sender(job, self._background)
+        if self._processes is None:
+            return job
+        sender = {PROCESS: self._processes.current(), PLACE: self._place}
+        return replace(job, facts={**job.facts, SENDER: sender})
 
     def is_being_sent(self, job: Job) -> bool:
         """Return whether a process may be sending a job now."""
@@ -63,8 +69,7 @@ class JobSenders:
         Of several that take it at once one gets it. It is sent only from where the dead one would
         have sent it: some providers know only there which jobs were sent.
         """
-        background = self._background
-        if background is None or not self._is_left(job):
+        if not self._is_left(job):
             return None
 
         is_ours = False
@@ -72,8 +77,7 @@ class JobSenders:
         def change(job: Job, at: datetime) -> Job | None:
             nonlocal is_ours
             is_ours = self._is_left(job)
-            mine = self._with_sender(job, background)
-            return replace(mine, last_updated=at) if is_ours else None
+            return replace(self.mark(job), last_updated=at) if is_ours else None
 
         taken = self._updater.update(job, change, quiet=True)
         return taken if is_ours else None
@@ -84,13 +88,8 @@ class JobSenders:
 
     def _is_dead(self, job: Job) -> bool:
         """Return whether a job's sender is certainly dead, and sent from here."""
-        sender, background = job.facts.get(SENDER), self._background
-        if not isinstance(sender, Mapping) or background is None:
+        sender = job.facts.get(SENDER)
+        if not isinstance(sender, Mapping) or self._processes is None:
             return False
-        state = background.processes.get_state(str(sender.get(PROCESS)))
-        return sender.get(PLACE) == background.place and state is ProcessState.DEAD
-
-    def _with_sender(self, job: Job, background: Background) -> Job:
-        sender = {PROCESS: background.processes.current(), PLACE: background.place}
-        return replace(job, facts={**job.facts, SENDER: sender})
-
+        state = self._processes.get_state(str(sender.get(PROCESS)))
+        return sender.get(PLACE) == self._place and state is ProcessState.DEAD
