@@ -5,7 +5,8 @@ only the server and the job store work. The clients are on the same machine and 
 it. With ``--kills`` several servers over the same jobs are killed that often (SIGKILL, with all
 their processes, at random moments) and started again meanwhile; their clients go on at the next
 one. Afterwards the store is read: every job that a client was told of is there, once, and was sent
-once.
+once; and a receiver of webhooks has got a message of every job, signed, and repeats with the id of
+the first.
 
 ``uv run python benchmarks/server_load.py`` writes ``benchmarks/results/server_load.json``, and
 ``benchmarks/server_load.py --kills 50 --servers 5 --workers 1`` writes
@@ -33,11 +34,14 @@ ROOT = Path(__file__).parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "benchmarks")]  # The test suite starts PostgreSQL for us.
 
 from store import describe_machine, describe_versions, summarize_times  # noqa: E402
+from tests.server.hook_receiver import HookReceiver, run_receiver  # noqa: E402
 from tests.server.processes.clients import Clients, Told  # noqa: E402
 from tests.server.processes.commands import Forks, ServeCommand, find_children  # noqa: E402
 from tests.server.processes.killing import kill_at_random  # noqa: E402
-from tests.server.processes.truth import Truth, read_truth  # noqa: E402
+from tests.server.processes.truth import HookTruth, Truth, read_hooks, read_truth  # noqa: E402
 from tests.storage.postgresql import create_database, find_binaries, run_server  # noqa: E402
+
+from tiomagic_server.webhooks.receivers import WebhookReceivers  # noqa: E402
 
 RESULTS = ROOT / "benchmarks" / "results"
 SAMPLE_EVERY_S = 1.0
@@ -78,6 +82,7 @@ def main() -> None:
                 url,
                 workers=options.workers,
                 seconds=options.seconds,
+                more=("--allow-private-webhooks",),
                 forks=forks,
             )
             for _ in range(options.servers)
@@ -102,18 +107,22 @@ def measure(commands: list[ServeCommand], options: argparse.Namespace) -> dict[s
         started_s = (time.monotonic() - began) / len(commands)
         addresses = [command.address for command in commands]
         clients = Clients(addresses, options.clients, options.jobs // options.clients)
-        began = time.monotonic()
-        with (
-            watch,
-            kill_at_random(
-                commands,
-                options.kills // len(commands),
-                chance,
-                answered=clients.told.answers.total,
-            ) as kills,
-        ):
-            told = asyncio.run(clients.run())
-            seconds = time.monotonic() - began
+        killing = kill_at_random(
+            commands,
+            options.kills // len(commands),
+            chance,
+            answered=clients.told.answers.total,
+        )
+        with run_receiver() as hooks:
+            if options.kills:
+                state_dir = commands[0].folder / ".tiomagic"
+                hooks.secrets.append(WebhookReceivers(state_dir).add(""))
+                clients.body["callback_url"] = hooks.url
+            began = time.monotonic()
+            with watch, killing as kills:
+                told = asyncio.run(clients.run())
+                seconds = time.monotonic() - began
+            webhooks = describe_hooks(told, hooks) if options.kills else {}
         truth = read_truth(commands[0], told)
     finally:
         for command in commands:
@@ -134,6 +143,21 @@ def measure(commands: list[ServeCommand], options: argparse.Namespace) -> dict[s
         "jobs_twice": len(truth.twice),
         "runs_sent_twice": len(truth.sent_twice),
         "ends": dict(Counter(told.ends.values())),
+        **webhooks,
+    }
+
+
+def describe_hooks(told: Told, hooks: HookReceiver) -> dict[str, Any]:
+    """Return how many messages came, and see that they are true."""
+    truth = read_hooks(told, hooks)
+    assert truth == HookTruth([], [], [], []), truth
+    different = len({one.webhook_id for one in hooks.messages})
+    return {
+        "webhooks": {
+            "messages": len(hooks.messages),
+            "recognised_as_repeats": len(hooks.messages) - different,
+            "jobs_without_one": len(truth.missing),
+        }
     }
 
 

@@ -48,6 +48,16 @@ class HookReceiver:
             assert self.changed.wait_for(lambda: len(self.messages) >= count, WAIT_S), self.forged
             return list(self.messages)
 
+    def wait_for_different(self, count: int) -> list[Message]:
+        """Return all messages as soon as so many of them are no repeats."""
+
+        def is_there() -> bool:
+            return len({one.webhook_id for one in self.messages}) >= count
+
+        with self.changed:
+            assert self.changed.wait_for(is_there, WAIT_S), (len(self.messages), self.forged)
+            return list(self.messages)
+
     def take(self, headers: dict[str, str], body: bytes) -> tuple[int, dict[str, str]]:
         """Verify a message, and return the answer."""
         for secret in self.secrets:

@@ -29,6 +29,8 @@ from tiomagic_domain.testing.tiny_mp4 import MP4
 ENTRY = "tests.server.processes.cloud:PLUGIN"
 FOLDER_VARIABLE = "TEST_CLOUD_FOLDER"
 SECONDS_VARIABLE = "TEST_CLOUD_SECONDS"
+DELAY_VARIABLE = "TEST_CLOUD_DELAY"
+"""Seconds that a submission takes; 0 without it."""
 MODEL = "wan2.1-vace-14b"
 SENT_WITHIN = timedelta(seconds=60)
 """A job that has no run yet may be on its way for so long."""
@@ -42,10 +44,15 @@ class CloudRuns:
     folder: Path
     seconds: float = 1.0
     """How long a run takes; it waits for a third of that."""
+    delay_s: float = 0.0
+    """How long it takes to start one."""
 
     def start(self, job_id: str) -> None:
         """Start a run unless it is there already, and note that it was asked for."""
         self.folder.mkdir(parents=True, exist_ok=True)
+        with (self.folder / "asked").open("a") as asked:
+            asked.write(f"{job_id}\n")
+        time.sleep(self.delay_s)
         with (self.folder / "journal").open("a") as journal:
             journal.write(f"{job_id}\n")
         with suppress(FileExistsError):
@@ -62,14 +69,25 @@ class CloudRuns:
         """Cancel a run."""
         (self.folder / f"{job_id}.canceled").touch()
 
+    def finish(self, job_id: str) -> None:
+        """Let a run be over now."""
+        os.utime(self.folder / job_id, (0, 0))
+
     def is_stopped(self, job_id: str) -> bool:
         """Return whether a run was canceled."""
         return (self.folder / f"{job_id}.canceled").exists()
 
     def sent(self) -> Counter[str]:
         """Return how often each job was sent."""
-        journal = self.folder / "journal"
-        return Counter(journal.read_text().split() if journal.exists() else [])
+        return Counter(self._read("journal"))
+
+    def asked(self) -> set[str]:
+        """Return the jobs whose submissions have begun."""
+        return set(self._read("asked"))
+
+    def _read(self, name: str) -> list[str]:
+        file = self.folder / name
+        return file.read_text().split() if file.exists() else []
 
 
 class CloudProvider(ProviderBase):
@@ -134,7 +152,9 @@ class CloudPlugin(ProviderPlugin):
     def build(self, settings: Any) -> CloudProvider:
         """Make the provider."""
         folder, seconds = os.environ[FOLDER_VARIABLE], os.environ[SECONDS_VARIABLE]
-        return CloudProvider(CloudRuns(Path(folder), float(seconds)), settings.spool_dir)
+        delay = os.environ.get(DELAY_VARIABLE, "0")
+        runs = CloudRuns(Path(folder), float(seconds), float(delay))
+        return CloudProvider(runs, settings.spool_dir)
 
     def runs(self, card: ModelCard) -> bool:
         """Return whether it has a model."""

@@ -29,6 +29,8 @@ LOOK_EVERY_S: Final = 0.5
 """Seconds between two looks at a job that is followed."""
 PING_S: Final = 15
 """Seconds after which a silent stream says that it is there."""
+FAREWELL_S: Final = 5.0
+"""Seconds that a stream has to end in order when the server is stopped."""
 SYNC_TIMEOUT_S: Final = 600.0
 """Seconds that a request may wait for its video."""
 _EVENT_ID: Final = re.compile(r"[0-9]{1,18}")
@@ -57,7 +59,13 @@ def build_following(context: ServerContext) -> APIRouter:
         job = await context.read(lambda: context.desk.look(video_id, caller))
         if job.status.is_terminal and seen >= job.version:
             return Response(status_code=204)
-        return EventSourceResponse(_follow(context, caller, job, seen), ping=PING_S)
+        stopping = anyio.Event()
+        return EventSourceResponse(
+            _follow(context, caller, job, seen, stopping),
+            ping=PING_S,
+            shutdown_event=stopping,
+            shutdown_grace_period=FAREWELL_S,
+        )
 
     @router.post(
         "/v1/videos/sync",
@@ -92,16 +100,21 @@ def build_following(context: ServerContext) -> APIRouter:
 
 
 async def _follow(
-    context: ServerContext, caller: Caller, job: Job, seen: int
+    context: ServerContext, caller: Caller, job: Job, seen: int, stopping: anyio.Event
 ) -> AsyncIterator[dict[str, str]]:
-    """Yield each state of a job that is newer than the last one that was seen."""
+    """Yield each state of a job that is newer than the last one that was seen.
+
+    It ends with the job, or with the server: the client comes again with the last id.
+    """
     while True:
         if job.version > seen:
             seen = job.version
             yield _to_event(job)
         if job.status.is_terminal:
             return
-        await anyio.sleep(LOOK_EVERY_S)
+        with anyio.move_on_after(LOOK_EVERY_S):
+            await stopping.wait()
+            return
         try:
             before = job
             job = await context.read(lambda: context.desk.look(before.job_id, caller))  # noqa: B023 - awaited here
