@@ -18,7 +18,6 @@ LONGEST_MODULE = 400
 
 TO_BE_DIVIDED = {
     "adapters-ray/src/tiomagic_ray/cluster/coordinator.py",
-    "domain/src/tiomagic_domain/ports/provider.py",
     "facade/src/tiomagic/cli/commands/serve.py",
     "server/src/tiomagic_server/routes/creating.py",
 }

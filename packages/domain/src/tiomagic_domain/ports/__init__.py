@@ -26,6 +26,7 @@
 ``provider``        Port: the provider, which runs jobs: submit, poll, cancel, capabilities.
 ``rehearsal``       What a rehearsal of a model has found: whether a real run will work, and what
                     it will take.
+``request``         What a provider gets to run: a validated job with its inputs.
 ``text_to_video``   Feature port: text to video.
 ``video_joiner``    Port: the video joiner, which takes the end of a video and joins what follows
                     it.
@@ -64,9 +65,9 @@ from tiomagic_domain.ports.provider import (
     Provider,
     ProviderBase,
     Report,
-    Request,
     RunDescription,
 )
+from tiomagic_domain.ports.request import Request
 from tiomagic_domain.ports.text_to_video import TextToVideo
 from tiomagic_domain.ports.video_joiner import JoinedVideo, VideoJoiner
 from tiomagic_domain.ports.weights_keeper import WeightsKeeper
