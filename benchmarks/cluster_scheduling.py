@@ -136,7 +136,7 @@ class SimulatedWorker:
 
 def build_coordinator(folder, gpus, side):
     """Return the real coordinator with simulated workers."""
-    from tiomagic_ray.cluster import coordinator as module
+    from tiomagic_ray.cluster import coordinator, dispatcher
 
     made = 0
 
@@ -147,10 +147,10 @@ def build_coordinator(folder, gpus, side):
             return SimpleNamespace(describe=Call(asyncio.Event().wait), live=None)
         return SimulatedWorker(name, placement, side)
 
-    module.start_worker = start
-    module.list_workers = list
-    real = module.ray
-    module.ray = SimpleNamespace(
+    dispatcher.start_worker = start
+    dispatcher.list_workers = list
+    real = coordinator.ray
+    coordinator.ray = dispatcher.ray = SimpleNamespace(
         exceptions=real.exceptions,
         __version__=real.__version__,
         kill=lambda _handle: None,
@@ -158,7 +158,7 @@ def build_coordinator(folder, gpus, side):
         available_resources=lambda: {"GPU": 0.0, "CPU": 0.0},
     )
     os.environ["TIOMAGIC_RAY_FOLDER"] = folder
-    return module.Coordinator()
+    return coordinator.Coordinator()
 
 
 def order_of(number):
@@ -179,7 +179,7 @@ async def measure_coordinator(gpus, jobs):
         coordinator = side.coordinator = build_coordinator(folder, gpus, side)
         load = os.getloadavg()[0]
         fill = await submit_all(coordinator, range(gpus))
-        while sum(worker.job_id is not None for worker in coordinator._workers) < gpus:
+        while sum(worker.job_id is not None for worker in coordinator._dispatcher.workers) < gpus:
             await asyncio.sleep(0.01)
         wait = await submit_all(coordinator, range(gpus, gpus + jobs))
         with timed(gpus + jobs) as drain:
@@ -190,13 +190,13 @@ async def measure_coordinator(gpus, jobs):
             await submit_all(coordinator, range(gpus + jobs, gpus + 2 * jobs))
             while side.finished < gpus + 2 * jobs:
                 await asyncio.sleep(0.01)
-        names = [worker.name for worker in coordinator._workers][:gpus]
+        names = [worker.name for worker in coordinator._dispatcher.workers][:gpus]
         began = time.process_time()
         for number in range(HELLOS):
             await coordinator.hello(beat_of(names[number % len(names)]))
         beat = time.process_time() - began
         began = time.process_time()
-        known = list(coordinator._jobs)
+        known = [record.job_id for record in coordinator._jobs]
         for job_id in known:
             await coordinator.look(job_id)
         look = time.process_time() - began

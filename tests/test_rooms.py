@@ -17,7 +17,6 @@ LONGEST_MODULE = 400
 """Lines of a module, its docstrings among them."""
 
 TO_BE_DIVIDED = {
-    "adapters-ray/src/tiomagic_ray/cluster/coordinator.py",
     "facade/src/tiomagic/cli/commands/serve.py",
     "server/src/tiomagic_server/routes/creating.py",
 }
