@@ -149,13 +149,13 @@ def build_coordinator(folder, gpus, side):
 
     dispatcher.start_worker = start
     dispatcher.list_workers = list
+    dispatcher.find_room = lambda: {"n": {"GPU": 0.0, "CPU": 0.0}}
     real = coordinator.ray
     coordinator.ray = dispatcher.ray = SimpleNamespace(
         exceptions=real.exceptions,
         __version__=real.__version__,
         kill=lambda _handle: None,
         get_runtime_context=lambda: SimpleNamespace(gcs_address="h:1"),
-        available_resources=lambda: {"GPU": 0.0, "CPU": 0.0},
     )
     os.environ["TIOMAGIC_RAY_FOLDER"] = folder
     return coordinator.Coordinator()

@@ -2,11 +2,15 @@
 
 import hashlib
 import os
+import socket
+import threading
 from pathlib import Path
 
 import pytest
 
 from tiomagic_domain.errors import APIError, AuthenticationError, ConfigurationError
+from tiomagic_ray.cluster import head_watch
+from tiomagic_ray.cluster.head_watch import watch_head
 from tiomagic_ray.cluster.inputs import find_shared_folder
 from tiomagic_ray.cluster.job_records import FREE_ATTEMPTS, JobRecord, JobRecords
 from tiomagic_ray.cluster.previews import Previews
@@ -147,18 +151,90 @@ def test_a_worker_with_the_model_is_preferred():
     assert last.name == "a"
 
 
+PAIR = Placement(gpus=2, kind="T4")
+
+
+def room(**free):
+    """Return what is free on machines with GPUs of that kind, as Ray names it."""
+    return {node: {"accelerator_type:T4": 1.0, **there} for node, there in free.items()}
+
+
+def names_in_the_way(table, **free):
+    return [one.name for one in table.in_the_way(room(**free))]
+
+
 def test_an_idle_worker_makes_room_for_one_of_another_kind():
     """Only where that is enough, the longest idle first, and none that works."""
-    pair = Placement(gpus=2, kind="T4")
     table = WorkerTable()
-    table.add(worker("young", placement=Placement(), idle_since=9.0))
-    table.add(worker("old", placement=Placement(), idle_since=5.0))
-    table.add(worker("works", placement=Placement(), idle_since=1.0, job_id="j"))
-    assert table.in_the_way({"GPU": 2}) == [], "nothing waits for a place"
-    table.add(KnownWorker(name="waits", handle=None, placement=pair, idle_s=60.0))
-    assert [one.name for one in table.in_the_way({"GPU": 2})] == ["old"]
-    assert table.in_the_way({"GPU": 2, "CPU": 1}) == []
-    assert table.in_the_way({"GPU": 1}) == [], "its GPU is not theirs to give"
+    table.add(worker("young", node="a", idle_since=9.0))
+    table.add(worker("old", node="a", idle_since=5.0))
+    table.add(worker("works", node="a", idle_since=1.0, job_id="j"))
+    assert names_in_the_way(table, a={"GPU": 2}) == [], "nothing waits for a place"
+    table.add(KnownWorker(name="waits", handle=None, placement=PAIR, idle_s=60.0))
+    assert names_in_the_way(table, a={"GPU": 2}) == ["old"]
+    assert names_in_the_way(table, a={"GPU": 2, "CPU": 1}) == []
+    assert names_in_the_way(table, a={"GPU": 1}) == [], "its GPU is not theirs to give"
+    assert table.in_the_way({"a": {"GPU": 2}}) == [], "its GPUs are of another kind"
+
+
+def test_room_is_made_on_one_machine():
+    """One idle GPU on each of two machines is no place for a group of two."""
+    one = Placement(gpus=1)
+    table = WorkerTable()
+    table.add(worker("a-1", node="a", placement=one, idle_since=1.0))
+    table.add(worker("b-1", node="b", placement=one, idle_since=2.0))
+    table.add(KnownWorker(name="waits", handle=None, placement=PAIR, idle_s=60.0))
+    half = {"GPU": 1, "CPU": 1}
+    assert names_in_the_way(table, a=half, b=half) == ["a-1"], "both machines are half free"
+    assert names_in_the_way(table, a={}, b={}) == [], "no machine would have two"
+    table.add(worker("a-2", node="a", placement=one, idle_since=4.0))
+    table.add(worker("b-2", node="b", placement=one, idle_since=3.0))
+    assert names_in_the_way(table, a={}, b={}) == ["b-1", "b-2"], "idle for longer, as a whole"
+    assert names_in_the_way(table, a=half, b={}) == ["a-1"], "the fewest"
+
+
+def test_a_worker_that_gives_too_little_stays():
+    """One with a CPU alone makes no room for a GPU, however long it was idle."""
+    table = WorkerTable()
+    table.add(worker("cpu", node="a", idle_since=1.0))
+    table.add(worker("gpu", node="a", placement=Placement(gpus=1), idle_since=2.0))
+    table.add(KnownWorker(name="waits", handle=None, placement=PAIR, idle_s=60.0))
+    assert names_in_the_way(table, a={"GPU": 1}) == ["gpu"]
+
+
+def listen():
+    """Return a server of this machine, and its address."""
+    server = socket.create_server(("127.0.0.1", 0))
+    return server, server.getsockname()
+
+
+def test_the_end_of_a_head_is_noticed():
+    """A connection that ends is no end, where the next one is answered; a refused one is."""
+    server, endpoint = listen()
+    ended = threading.Event()
+    watch_head(endpoint, ended.set)
+    for _ in range(3):
+        line, _ = server.accept()
+        line.sendall(b"settings")
+        line.close()
+    line, _ = server.accept()
+    assert not ended.is_set()
+    server.close()
+    line.close()
+    assert ended.wait(60)
+
+
+def test_a_tunnel_without_a_head_is_noticed(monkeypatch):
+    """It takes every connection, and ends each without a word."""
+    monkeypatch.setattr(head_watch, "PAUSE_S", 0.0)
+    server, endpoint = listen()
+    ended = threading.Event()
+    watch_head(endpoint, ended.set)
+    for _ in range(head_watch.SILENT):
+        assert not ended.is_set()
+        server.accept()[0].close()
+    assert ended.wait(60)
+    server.close()
 
 
 def test_records_outlive_the_coordinator(tmp_path):

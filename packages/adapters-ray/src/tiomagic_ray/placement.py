@@ -104,11 +104,20 @@ class Placement:
             options["accelerator_type"] = self.kind
         return options
 
-    def fits_into(self, available: Mapping[str, float], times: int) -> bool:
-        """Say whether resources that are free suffice for a number of workers."""
-        if available.get("CPU", 0) < CPUS_BESIDE_GPU * times:
-            return False
-        return available.get("GPU", 0) >= self.gpus * times
+    def count_places(self, free: Mapping[str, float]) -> int:
+        """Return how many workers a machine has room for.
+
+        Args:
+            free: What is free there, by Ray's names.
+        """
+        if self.kind is not None and f"{KIND_RESOURCE}{self.kind}" not in free:
+            return 0
+        places = free.get("CPU", 0) / CPUS_BESIDE_GPU
+        return int(min(places, free.get("GPU", 0) / self.gpus) if self.gpus else places)
+
+    def fits_into(self, machines: Iterable[Mapping[str, float]], times: int = 1) -> bool:
+        """Say whether what is free suffices for a number of workers, each on one machine."""
+        return sum(map(self.count_places, machines)) >= times
 
     def to_list(self) -> list[Any]:
         """Return it as plain data."""

@@ -224,7 +224,7 @@ class RayProvider(ProviderBase):
         """
         card = find_model(model)
         place = self._settle(card)
-        if not place.fits_into(self._connection.ask("free"), 1):
+        if not place.fits_into(self._connection.ask("free_on_each")):
             self._connection.coordinator("end_idle_workers")
         given, waits_s = dict(settings or {}), REHEARSAL_S + PREVIEW_S
         said = self._connection.ask(

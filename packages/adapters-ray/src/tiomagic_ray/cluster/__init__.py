@@ -5,6 +5,7 @@
 ``dispatcher``     Brings waiting jobs to workers; what becomes of those whose worker was lost.
 ``driver``         The process beside the caller that is Ray's driver.
 ``engine_options`` How the engines of a worker's machine are set up.
+``head_watch``     Notices at once that Ray's head has ended.
 ``inputs``         The pictures and videos of jobs on a worker's node, each fetched once.
 ``job_records``    The coordinator's folder: a file for each job, inputs, and finished videos.
 ``job_table``      The jobs that the coordinator knows, in memory and on the disk.

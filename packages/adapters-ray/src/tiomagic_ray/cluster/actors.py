@@ -7,6 +7,7 @@ import contextlib
 from typing import Any, Final
 
 import ray.exceptions
+from ray._private import state
 
 import ray
 from tiomagic_domain.codes import ErrorCode
@@ -66,6 +67,12 @@ async def insist(method: Any) -> Any:
             return await method.remote()
         except ray.exceptions.ActorUnavailableError:
             await asyncio.sleep(RETRY_S)
+
+
+def find_room() -> dict[str, dict[str, float]]:
+    """Return the resources that are free on each node, by Ray's names."""
+    # Ray sums them for its users; its own server for models asks for them like this.
+    return dict(state.available_resources_per_node())
 
 
 def is_node_gone(node: str | None) -> bool:

@@ -52,6 +52,7 @@ class Coordinator:
                 {
                     "name": worker.name,
                     "host": worker.host,
+                    "node": worker.node,
                     "model": worker.model,
                     "job_id": worker.job_id,
                     "gpus": worker.placement.gpus,

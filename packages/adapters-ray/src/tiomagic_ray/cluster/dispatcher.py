@@ -26,6 +26,7 @@ from tiomagic_domain.codes import ErrorCode
 from tiomagic_ray.cluster.actors import (
     explain_no_worker,
     failure,
+    find_room,
     find_worker,
     insist,
     is_node_gone,
@@ -68,7 +69,7 @@ class Dispatcher:
         self._unseen: set[str] = set()
         self._swept = 0.0
         self._made_room_at = 0.0
-        self._room: dict[str, float] = {}
+        self._room: dict[str, dict[str, float]] = {}
 
     def wake(self) -> None:
         """Begin the regular work, in the loop that serves the calls."""
@@ -126,7 +127,7 @@ class Dispatcher:
         while True:
             await asyncio.sleep(TICK_S)
             now = time.monotonic()
-            self._room = await asyncio.to_thread(ray.available_resources)
+            self._room = await asyncio.to_thread(find_room)
             self._give_up_unseen()
             self.dispatch()
             ended = [
@@ -171,7 +172,7 @@ class Dispatcher:
             model, worker = record.task["job"]["model"], None
             if free:
                 # With room for one more a new worker is better than one that has to drop its model.
-                full = not placement.fits_into(self._room, pending + 1)
+                full = not placement.fits_into(self._room.values(), pending + 1)
                 worker = self.workers.choose(placement, model, any_model=full)
             if worker is not None:
                 free -= 1

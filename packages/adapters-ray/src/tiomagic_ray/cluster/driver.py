@@ -9,6 +9,7 @@ closes, it ends.
 from __future__ import annotations
 
 import contextlib
+import os
 import platform
 import sys
 import threading
@@ -24,11 +25,14 @@ import ray
 from tiomagic_domain.codes import ErrorCode
 from tiomagic_domain.errors import APIError, TioMagicError
 from tiomagic_domain.requests.wire import describe_error
+from tiomagic_ray.cluster.actors import find_room
 from tiomagic_ray.cluster.coordinator import Coordinator
+from tiomagic_ray.cluster.head_watch import OTHER_HEAD, watch_head
 from tiomagic_ray.cluster.node_tasks import fetch_weights, look_at_node, rehearse_here
 from tiomagic_ray.constants import COORDINATOR_NAME, NAMESPACE
 from tiomagic_ray.placement import Placement
 
+CLIENT: Final = "ray://"
 ON_THE_HEAD: Final = {"node:__internal_head__": 0.001}
 """Ray's own resource of the head's node: the coordinator's folder is there."""
 REQUESTS_AT_ONCE: Final = 8
@@ -49,6 +53,11 @@ class Driver:
     def connect(self, address: str) -> dict[str, str]:
         """Connect to the cluster; return this side's versions."""
         ray.init(address, namespace=NAMESPACE, log_to_driver=False, logging_level="error")
+        # From outside of the cluster only the server for clients can be reached.
+        is_outside = address.startswith(CLIENT)
+        head = address if is_outside else str(ray.get_runtime_context().gcs_address)
+        host, _, port = head.removeprefix(CLIENT).rpartition(":")
+        watch_head((host.strip("[]"), int(port)), end)
         return {"ray": ray.__version__, "python": platform.python_version()}
 
     def nodes(self) -> list[dict[str, Any]]:
@@ -90,6 +99,10 @@ class Driver:
     def free(self) -> dict[str, float]:
         """Return the resources that are free in the whole cluster."""
         return dict(ray.available_resources())
+
+    def free_on_each(self) -> list[dict[str, float]]:
+        """Return the resources that are free on each machine."""
+        return list(find_room().values())
 
     def ask_each(
         self, question: str, nodes: list[str], *arguments: Any, limit_s: float, **named: Any
@@ -191,6 +204,8 @@ def serve(pipe: Connection) -> None:
             said: Any = method(*arguments, **named)
             is_fine = True
         except Exception as error:  # noqa: BLE001  The other side decides what it means.
+            if OTHER_HEAD in str(error):
+                end()
             said, is_fine = {**describe_error(error), "retryable": is_retryable(error)}, False
         with sending, contextlib.suppress(OSError):
             pipe.send((number, is_fine, said))
@@ -213,10 +228,12 @@ def is_retryable(error: Exception) -> bool:
     return isinstance(error, APIError) and error.retryable
 
 
+def end() -> None:
+    """End this process, and with it what waits for an answer; the next request starts another."""
+    # Not ray.shutdown(): it waits for a cluster that may be gone, and Ray notices the end anyway.
+    os._exit(0)
+
+
 if __name__ == "__main__":
     serve(Connection(int(sys.argv[1])))
-    # Not ray.shutdown(): it waits for a cluster that may be gone, and Ray notices the end anyway.
-    sys.stdout.flush()
-    import os
-
-    os._exit(0)
+    end()

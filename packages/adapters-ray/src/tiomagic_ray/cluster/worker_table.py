@@ -87,26 +87,42 @@ class WorkerTable:
         """Return the free ones whose time is up."""
         return [w for w in self if w.is_free and now - w.idle_since > w.idle_s]
 
-    def in_the_way(self, room: Mapping[str, float]) -> list[KnownWorker]:
+    def in_the_way(self, room: Mapping[str, Mapping[str, float]]) -> list[KnownWorker]:
         """Return the free ones that have to end before a pending one of another kind has a place.
 
-        Those that were free for the longest come first. Empty where there is room already, and
-        where the end of all of them would not make enough.
+        They are those of one machine: of the one where the fewest have to, and of these those that
+        were free for the longest. Empty where there is room already, and where the end of all would
+        not make enough on any machine.
 
         Args:
-            room: The resources that are free, by Ray's names.
+            room: The resources that are free, by Ray's names, on each node.
         """
         for placement in {worker.placement for worker in self if not worker.is_alive}:
-            if placement.fits_into(room, 1):
+            if placement.fits_into(room.values()):
                 continue
-            others = [w for w in self if w.is_free and w.placement != placement]
-            others.sort(key=lambda worker: worker.idle_since)
-            freed = Counter(room)
-            for count, worker in enumerate(others, start=1):
-                freed.update({"CPU": CPUS_BESIDE_GPU, "GPU": worker.placement.gpus})
-                if placement.fits_into(freed, 1):
-                    return others[:count]
+            found = [self._make_place(placement, node, free) for node, free in room.items()]
+            found = [ended for ended in found if ended]
+            if found:
+                return min(found, key=lambda ended: (len(ended), ended[-1].idle_since))
         return []
+
+    def _make_place(
+        self, placement: Placement, node: str, free: Mapping[str, float]
+    ) -> list[KnownWorker]:
+        """Return those that have to end on a node; empty where that is not enough."""
+        there = [w for w in self if w.is_free and w.node == node and w.placement != placement]
+        there.sort(key=lambda worker: worker.idle_since)
+        ended: list[KnownWorker] = []
+        while not placement.count_places(_add(free, ended)):
+            if len(ended) == len(there):
+                return []
+            ended = there[: len(ended) + 1]
+        # One that gives no more than a CPU makes no room for GPUs.
+        for worker in ended[-2::-1]:
+            others = [one for one in ended if one is not worker]
+            if placement.count_places(_add(free, others)):
+                ended = others
+        return ended
 
     def surplus(self, waiting: Iterable[Placement]) -> list[KnownWorker]:
         """Return the pending ones that no waiting job needs any more."""
@@ -117,3 +133,11 @@ class WorkerTable:
             for placement in placements
             for worker in self.pending(placement)[wanted.count(placement) :]
         ]
+
+
+def _add(free: Mapping[str, float], ended: Iterable[KnownWorker]) -> Mapping[str, float]:
+    """Return what is free on a machine once some of its workers have ended."""
+    there = Counter(free)
+    for worker in ended:
+        there.update({"CPU": CPUS_BESIDE_GPU, "GPU": worker.placement.gpus})
+    return there
