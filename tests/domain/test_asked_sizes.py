@@ -7,6 +7,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tiomagic_domain.catalogue import find_model, models
+from tiomagic_domain.catalogue.families.doodle import SIDE
 from tiomagic_domain.errors import ValidationError
 from tiomagic_domain.features import Feature
 from tiomagic_domain.jobs.choices import Choices
@@ -83,7 +84,7 @@ def test_seconds_are_those_of_the_chosen_rate() -> None:
         ("skyreels-v2-t2v-14b-540p", {"resolution": "540p"}, (960, 544)),
         ("kandinsky5-lite", {"aspect": "2:3"}, (512, 768)),
         ("cogvideox1.5-5b", {"resolution": "720p"}, (1280, 720)),
-        ("doodle", {"aspect": "1:1"}, (64, 64)),
+        ("doodle", {"aspect": "1:1"}, (SIDE, SIDE)),
     ],
 )
 def test_well_known_words_are_well_known_sizes(
@@ -183,7 +184,7 @@ def test_what_is_far_from_all_that_a_model_makes_is_refused() -> None:
     )
     assert refused("kandinsky5-lite", seconds=10)["seconds"][1] == 5.04
     assert refused("doodle", aspect="16:9")["aspect"] == (
-        "is too far from 64x64, the nearest size that doodle makes; nearest: 1:1",
+        f"is too far from {SIDE}x{SIDE}, the nearest size that doodle makes; nearest: 1:1",
         "1:1",
     )
     assert refused("hunyuanvideo-1.5", resolution="720p")["resolution"] == (
@@ -248,8 +249,8 @@ def test_seconds_go_to_another_model_as_seconds(parts: Any) -> None:
     assert [str(change) for change in call.changes] == [
         "seconds=3.0 becomes 1.06: doodle: must be about 1.06 at 16 frames a second, not 3",
         (
-            "aspect='9:16' becomes '1:1': doodle: is too far from 64x64, the nearest size that "
-            "doodle makes"
+            f"aspect='9:16' becomes '1:1': doodle: is too far from {SIDE}x{SIDE}, the nearest size "
+            "that doodle makes"
         ),
     ]
     parts.generation.rerun(recipe, overrides={}, model="doodle")

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from tiomagic_domain.catalogue import find_model
+from tiomagic_domain.catalogue.families.doodle import SIDE
 from tiomagic_domain.errors import ValidationError
 from tiomagic_domain.features import Feature
 from tiomagic_domain.jobs.choices import Choices
@@ -103,12 +104,13 @@ def test_a_default_that_was_given_is_chosen(parts: Any) -> None:
 
 
 def test_the_only_value_of_a_model_was_no_choice(parts: Any) -> None:
-    """Doodle makes nothing but 64 pixels: they are not asked of a model that makes 832."""
-    recipe = recorded(parts, "doodle", width=64, num_frames=17)
+    """Doodle makes one size: they are not asked of a model that makes 832."""
+    recipe = recorded(parts, "doodle", width=SIDE, num_frames=17)
     seed = recipe["optional_args"]["seed"]
     assert carried(recipe, "wan2.1-t2v-14b") == {"prompt": "a red circle", "seed": seed}
     assert said(recipe, "wan2.1-t2v-14b")[0] == (
-        "width=64 is left out: doodle makes nothing else, so it says nothing about wan2.1-t2v-14b"
+        f"width={SIDE} is left out: doodle makes nothing else, "
+        "so it says nothing about wan2.1-t2v-14b"
     )
 
 

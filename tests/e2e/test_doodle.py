@@ -16,6 +16,8 @@ from training.config import SMALL
 from training.through_tm import ThroughTm
 from training.world import prompts, render
 
+from tiomagic_domain.catalogue.families.doodle import SIDE
+
 pytestmark = pytest.mark.slow
 
 
@@ -55,7 +57,7 @@ def test_keyframes_have_the_object_where_each_picture_has_it(make):
     for index, moments in enumerate(KEYFRAMES):
         scene = check._scene(rng, figure=False, directed=True)
         whole = dict([(0, 0.0), *moments, (16, 1.0)])
-        shown = {frame: render.render_frame(scene, 64, way) for frame, way in whole.items()}
+        shown = {frame: render.render_frame(scene, SIDE, way) for frame, way in whole.items()}
         between = [{"image": Image.fromarray(shown[frame]), "frame": frame} for frame, _ in moments]
         words = prompts.describe(scene, rng, complete=True)
         ends = [shown[0], shown[16]]
@@ -79,7 +81,7 @@ def test_a_video_arrives_where_later_pictures_alone_have_the_object(make, frames
     for index in range(4):
         scene = check._scene(rng, figure=False, directed=True)
         words = prompts.describe(scene, rng, complete=True)
-        shown = {frame: render.render_frame(scene, 64, frame / 16) for frame in frames}
+        shown = {frame: render.render_frame(scene, SIDE, frame / 16) for frame in frames}
         last = {"last_frame": Image.fromarray(shown[16])} if 16 in shown else {}
         between = [
             {"image": Image.fromarray(picture), "frame": frame}

@@ -14,6 +14,7 @@ import pytest
 from tests.facade.conftest import Run, clean_environment
 
 from tiomagic.cli._logging import configure_logging
+from tiomagic_domain.catalogue.families.doodle import SIDE
 
 T2V = ("text-to-video", "a fox", "--provider", "fake")
 VACE = "fake-wan2.1-vace-14b"
@@ -561,6 +562,6 @@ def test_a_schema_needs_no_feature(shell: Run) -> None:
         "for text-to-video; doodle also does: image-to-video, interpolate, pose-guidance"
     ]
     assert "and nothing else" not in done.stdout
-    assert "  64 px  " in done.stdout
+    assert f"  {SIDE} px  " in done.stdout
     wrong = shell("text-to-video", "a", "-m", "doodle", "--width", "833")
-    assert wrong.stderr == "error: --width must be 64, not 833\n"
+    assert wrong.stderr == f"error: --width must be {SIDE}, not 833\n"

@@ -15,6 +15,7 @@ from typer.testing import CliRunner
 from tiomagic.cli._examples import EXAMPLES
 from tiomagic.cli.completion.bash import rejoin_split_words
 from tiomagic.cli.main import app
+from tiomagic_domain.catalogue.families.doodle import SIDE
 
 PROGRAM = typer.main.get_group(app)
 T2V = ("text-to-video", "a fox", "--provider", "fake", "-q")
@@ -115,7 +116,7 @@ MODEL = "--model wan2.1-vace-14b"
         ("text-to-video --set fps=20 --set fp", []),
         ("text-to-video --steps 4 --set num_i", []),
         ("text-to-video --set w", ["width=", "weights="]),
-        ("text-to-video --set wi", ["width=", "width=64"]),
+        ("text-to-video --set wi", ["width=", f"width={SIDE}"]),
         ("image-to-video --set im", ["image="]),
         (f"compare interpolate {MODEL} -m doodle --set la", ["last_frame="]),
         ("text-to-video --resolution 7", ["720p"]),

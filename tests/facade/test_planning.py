@@ -9,6 +9,7 @@ import pytest
 from tests.facade.conftest import FakeApp, Run
 
 from tiomagic.errors import ValidationError
+from tiomagic_domain.catalogue.families.doodle import SIDE
 
 
 def planned(shell: Run, *words: str, **environment: str) -> dict[str, object]:
@@ -24,11 +25,11 @@ def test_a_dry_run_shows_the_whole_and_runs_nothing(shell: Run, folder: Path) ->
     words = ("text-to-video", "a red circle", "-m", "doodle")
     plan = planned(shell, *words, TIOMAGIC_DEVICE="cpu")
     assert (plan["provider"], plan["gpu"], plan["model"]) == ("local", "cpu", "doodle")
-    assert (plan["width"], plan["height"], plan["num_frames"]) == (64, 64, 17)
+    assert (plan["width"], plan["height"], plan["num_frames"]) == (SIDE, SIDE, 17)
     assert plan["seconds"] == pytest.approx(17 / 16, abs=0.001)
     assert "seed" not in plan["arguments"]  # type: ignore[operator]
     said = shell(*words, "--dry-run", TIOMAGIC_DEVICE="cpu").stdout
-    assert "64 x 64 pixels" in said
+    assert f"{SIDE} x {SIDE} pixels" in said
     assert "no GPU needed" in said
     assert not (folder / ".tiomagic" / "jobs.db").exists()
     assert not (folder / "output_videos").exists()
@@ -44,7 +45,7 @@ def test_python_gives_the_same_plan(fake_app: FakeApp) -> None:
         "doodle",
         "local",
     )
-    assert (plan["width"], plan["height"], plan["num_frames"], plan["fps"]) == (64, 64, 17, 16)
+    assert (plan["width"], plan["height"], plan["num_frames"], plan["fps"]) == (SIDE, SIDE, 17, 16)
     assert plan["seconds"] == pytest.approx(17 / 16, abs=0.001)
     assert plan["arguments"]["prompt"] == "a red circle"
     assert "seed" not in plan["arguments"]
@@ -70,7 +71,7 @@ def test_seconds_and_shape_are_flags(shell: Run) -> None:
 
 def test_a_recipe_on_another_model_leaves_the_defaults_of_its_own(shell: Run, folder: Path) -> None:
     """What was chosen goes with ``--from``; the first model's size and steps do not."""
-    chosen = {"seed": 5, "width": 64, "height": 64, "num_frames": 17, "negative_prompt": "snow"}
+    chosen = {"seed": 5, "width": SIDE, "height": SIDE, "num_frames": 17, "negative_prompt": "snow"}
     recipe = {
         "tiomagic_recipe": 1,
         "feature": "text_to_video",

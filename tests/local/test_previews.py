@@ -21,6 +21,7 @@ from huggingface_hub import constants
 from PIL import Image
 
 from tiomagic_domain.catalogue import find_model
+from tiomagic_domain.catalogue.families.doodle import SIDE
 from tiomagic_domain.jobs.job import JobStatus
 from tiomagic_domain.progress import Phase, Preview, Progress
 from tiomagic_domain.testing.contracts.provider import RecordingObserver
@@ -271,13 +272,15 @@ class TestColours:
         found = find_colours(vae, DOODLE)
         assert found is not None
         assert found.facts == LatentColours.load(DOODLE / FILE).facts
-        clip = draw_clip(np.random.default_rng(999), 64, 17)
+        clip = draw_clip(np.random.default_rng(999), SIDE, 17)
         given = torch.from_numpy(clip).permute(3, 0, 1, 2)[None].float() / 127.5 - 1
         with torch.no_grad():
             encoded = vae.encode(given).latent_dist.mode()[0]
         latents = LatentSpace.of(vae).normalise(encoded)
         shown = found.paint(found.project(latents))[0].permute(1, 2, 0)
-        wanted = torch.nn.functional.avg_pool2d(given[0, :, 0] / 2 + 0.5, 4).permute(1, 2, 0)
+        wanted = torch.nn.functional.avg_pool2d(given[0, :, 0] / 2 + 0.5, SIDE // 16).permute(
+            1, 2, 0
+        )
         error = (shown - wanted).square().mean()
         assert float(-10 * torch.log10(error)) > 14
 
@@ -390,7 +393,7 @@ class TestRuns:
     @pytest.fixture
     def request_of(self, studio: Materials) -> Callable[[], Request]:
         def make() -> Request:
-            size = {"width": 64, "height": 64, "num_frames": 17, "num_inference_steps": 6}
+            size = {"width": SIDE, "height": SIDE, "num_frames": 17, "num_inference_steps": 6}
             return studio.request("doodle", prompt="a red circle moves right", **size)
 
         return make

@@ -16,6 +16,8 @@ import pytest
 from openai import OpenAI
 from PIL import Image
 
+from tiomagic_domain.catalogue.families.doodle import SIDE
+
 pytestmark = pytest.mark.filterwarnings("ignore:.*Sora API.*:DeprecationWarning")
 
 
@@ -55,10 +57,10 @@ def test_a_video_is_made_followed_and_fetched_across_a_restart(tmp_path: Path) -
         assert process.wait(120) == 0
     with serve_command(tmp_path) as (address, _), connect(address) as client:
         done = client.videos.poll(video.id, poll_interval_ms=200)
-        assert (done.status, done.size, done.seconds) == ("completed", "64x64", "1.062")
+        assert (done.status, done.size, done.seconds) == ("completed", f"{SIDE}x{SIDE}", "1.062")
         content = client.videos.download_content(video.id).read()
         assert content[4:8] == b"ftyp"
-        for variant, width in (("thumbnail", 64), ("spritesheet", 4 * 64)):
+        for variant, width in (("thumbnail", SIDE), ("spritesheet", 4 * SIDE)):
             picture = client.videos.download_content(video.id, variant=variant).read()  # type: ignore[arg-type]
             assert Image.open(io.BytesIO(picture)).width >= width
         assert client.videos.delete(video.id).deleted
