@@ -149,11 +149,14 @@ class Trainer:
     def run(self) -> bool:
         """Train until the time is up, or until the process is asked to stop: False then."""
         budget, sums, saved_at = self.args.minutes * 60, {}, time.monotonic()
+        # The first step with and the first without a reference compile: that is no training time.
+        new = {True, False} if self.args.compile else set()
         with Stopping() as stopping:
             while self.state["elapsed"] < budget and not stopping:
                 begun = time.monotonic()
                 rate = self._rate(self.state["elapsed"] / budget)
-                for name, value in self._step(rate).items():
+                values = self._step(rate)
+                for name, value in values.items():
                     total, count = sums.get(name, (0.0, 0))
                     sums[name] = (total + value, count + 1)
                 self.state["step"] += 1
@@ -161,7 +164,9 @@ class Trainer:
                     self._report(sums)
                     sums = {}
                     self.batches.refresh()
-                self.state["elapsed"] += time.monotonic() - begun
+                took, pose = time.monotonic() - begun, "pose" in values
+                self.state["elapsed"] += 0.0 if pose in new else took
+                new.discard(pose)
                 if time.monotonic() - saved_at > 180:
                     self.save()
                     saved_at = time.monotonic()
