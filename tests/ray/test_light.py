@@ -18,6 +18,7 @@ from tiomagic_ray.cluster.worker_table import KnownWorker, WorkerTable
 from tiomagic_ray.link.connection import ClusterConnection
 from tiomagic_ray.link.connection_errors import explain
 from tiomagic_ray.link.examination import compare_versions
+from tiomagic_ray.link.loopback import is_on_loopback_alone
 from tiomagic_ray.options import RayOptions
 from tiomagic_ray.placement import Placement
 from tiomagic_ray.shared_folder import SharedFolder
@@ -99,6 +100,44 @@ def test_a_missing_token_is_not_a_refused_one():
     assert isinstance(refused, AuthenticationError)
     assert "there is none" in missing.message
     assert "refuses" in refused.message
+
+
+def test_without_a_token_none_is_called_refused():
+    """Ray says the same of a wrong one and of none."""
+    error = explain("a:1", "ConnectionError", "W InvalidAuthToken: incorrect", has_token=False)
+    assert error.code == "cluster_token"
+    assert "there is none" in error.message
+
+
+@pytest.mark.parametrize("token", ["two words", "two\nlines", "ü" * 20])
+def test_what_cannot_be_a_token_is_refused_without_being_shown(token):
+    """Ray's driver ends with it, which looked like a cluster that does not answer."""
+    with pytest.raises(AuthenticationError, match="RAY_AUTH_TOKEN") as caught:
+        RayOptions(token=token).check()
+    assert caught.value.code == "cluster_token"
+    assert token not in str(caught.value.to_dict())
+
+
+def test_a_token_from_a_file_with_a_line_end_is_taken():
+    RayOptions(token="f" * 48 + "\n").check()
+
+
+@pytest.mark.parametrize(("listens_on", "is_alone"), [("127.0.0.1", True), ("", False)])
+def test_a_cluster_on_loopback_alone_is_known(listens_on, is_alone):
+    """Ray's driver looks for it at the machine's own address unless it knows."""
+    with socket.create_server((listens_on, 0)) as server:
+        port = server.getsockname()[1]
+        assert is_on_loopback_alone(RayOptions(address=f"127.0.0.1:{port}")) is is_alone
+        assert not is_on_loopback_alone(RayOptions(address=f"ray://127.0.0.1:{port}"))
+        assert not is_on_loopback_alone(RayOptions(address=f"192.0.2.1:{port}"))
+
+
+def test_auto_is_the_cluster_that_was_started_last(tmp_path, monkeypatch):
+    monkeypatch.setenv("RAY_TMPDIR", str(tmp_path))
+    assert not is_on_loopback_alone(RayOptions())
+    (tmp_path / "ray").mkdir()
+    (tmp_path / "ray" / "ray_current_cluster").write_text("127.0.0.1:9\n")
+    assert is_on_loopback_alone(RayOptions())
 
 
 def test_a_small_model_takes_a_cpu_where_there_is_no_gpu():

@@ -65,6 +65,9 @@ def test_a_group_of_gpus_makes_a_video_together(new_tm, connection):
     (job,) = wait_for(tm, [tm.text_to_video("doodle", prompt=PROMPT, **FEW)])
     assert job.status == "completed", job.error
     assert job.facts["gpus_of_worker"] == 2
+    # An engine that has nothing to say leaves no empty log.
+    assert f"has started on {job.facts['host']}" in job.logs()
+    assert "is completed" in job.logs()
     with pytest.raises(Exception, match="no machine of the Ray cluster has 3 T4") as caught:
         new_tm(gpu="T4:3").text_to_video("doodle", prompt=PROMPT)
     assert caught.value.code == "no_such_gpu"

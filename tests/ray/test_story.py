@@ -131,9 +131,10 @@ def test_a_job_behind_others_says_where_it_is(new_tm):
     assert {watch(tm, job, is_over).status for job in jobs} == {"canceled"}
 
 
-def test_a_wrong_token(cluster):
+@pytest.mark.parametrize("form", ["address", "client_address"])
+def test_a_wrong_token(cluster, form):
     """Said as such, and at once: Ray would say half a minute later that there is no cluster."""
-    connection = ClusterConnection(RayOptions(address=cluster.address, token="f" * 48))
+    connection = ClusterConnection(RayOptions(address=getattr(cluster, form), token="f" * 48))
     with pytest.raises(errors.AuthenticationError, match="refuses the token") as caught:
         connection.ask("nodes")
     assert caught.value.code == "cluster_token"

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import importlib.util
-import os
-import signal
-import subprocess
 from collections.abc import Iterator
 from typing import Annotated, Any, Final
 
@@ -14,7 +11,6 @@ from tiomagic_domain import __version__
 from tiomagic_domain.catalogue import find_model
 from tiomagic_domain.errors import ConfigurationError, TioMagicError
 from tiomagic_domain.extras import missing_extra_error
-from tiomagic_domain.interpreter import module_command
 from tiomagic_domain.plugins import CommandContext, CommandResult
 from tiomagic_domain.usecases.consent import require_consent
 from tiomagic_ray.link.connection import ClusterConnection
@@ -24,15 +20,12 @@ from tiomagic_ray.link.machines import (
     list_machines,
     look_at_machines,
 )
+from tiomagic_ray.one_machine import run_cluster
 from tiomagic_ray.options import read_options
 
-STOP_S: Final = 60.0
-"""How long the processes of a cluster may take to end: Ray waits 30 s for what runs there."""
 PREFETCH_S: Final = 3600.0
 """45 GiB at 30 MB/s take 26 minutes; a slow hub gets twice that."""
 EXIT_FAILED: Final = 5
-OBJECT_STORE_BYTES: Final = 200 * 10**6
-"""Enough for inputs and videos, which pass it in pieces."""
 
 
 def status(context: CommandContext) -> CommandResult:
@@ -59,28 +52,8 @@ def up(
             "you use the cluster, such as the output of: openssl rand -hex 24",
             details={"variable": "RAY_AUTH_TOKEN"},
         )
-    command = module_command("ray.scripts.scripts", "start", "--head", "--block")
-    command += ["--port", str(port), "--node-ip-address", "127.0.0.1", "--disable-usage-stats"]
-    command += ["--include-dashboard=false", f"--object-store-memory={OBJECT_STORE_BYTES}"]
-    command += [f"--num-cpus={cpus}"] if cpus else []
-    environment = {**os.environ, "RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": token}
-    context.say(f"starts; use it with RAY_ADDRESS=127.0.0.1:{port}, and end it with Ctrl-C")
-    # A group of its own: Ctrl-C is for this process, which ends the cluster in order.
-    head = subprocess.Popen(command, env=environment, start_new_session=True)  # noqa: S603  Fixed words.
-    try:
-        code = head.wait()
-    except KeyboardInterrupt:
-        code = _stop(head)
-    return CommandResult({"port": port, "exit_code": code}, "the cluster has ended")
-
-
-def _stop(head: subprocess.Popen[bytes]) -> int:
-    head.send_signal(signal.SIGTERM)
-    try:
-        return head.wait(STOP_S) and 0
-    except subprocess.TimeoutExpired:
-        os.killpg(head.pid, signal.SIGKILL)
-        return head.wait()
+    run_cluster(port, cpus, token, context.say)
+    return CommandResult({"port": port}, "the cluster has ended")
 
 
 def weights(

@@ -7,13 +7,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from tiomagic_domain.errors import ConfigurationError
+from tiomagic_domain.codes import ErrorCode
+from tiomagic_domain.errors import AuthenticationError, ConfigurationError
 from tiomagic_domain.plugins import ProviderSettings
 from tiomagic_ray.placement import Placement, parse_gpu
 
 HOST_AND_PORT: Final = re.compile(r"(ray://)?(\[[0-9a-fA-F:.]+\]|[^\s:/@]+):([0-9]{1,5})")
 AUTO: Final = "auto"
 """The cluster that this machine belongs to, or that Ray's own ``RAY_ADDRESS`` names."""
+PRINTABLE: Final = re.compile(r"[!-~]*")
 DASHBOARD: Final = re.compile(r"https?://")
 
 
@@ -39,6 +41,7 @@ class RayOptions:
 
         Raises:
             ConfigurationError: when the address or the GPU is not legal.
+            AuthenticationError: when the token cannot be one.
         """
         if DASHBOARD.match(self.address):
             raise ConfigurationError(
@@ -51,6 +54,14 @@ class RayOptions:
                 f"address={self.address!r} is no address of a Ray cluster: give 'auto', "
                 "'ray://host:10001' or 'host:6379'",
                 details={"setting": "address", "given": self.address, "nearest": AUTO},
+            )
+        if not PRINTABLE.fullmatch((self.token or "").strip()):
+            # Ray's driver would end without a word.
+            raise AuthenticationError(
+                "the token of the Ray cluster has a space or a character that is not ASCII: set "
+                "RAY_AUTH_TOKEN, or ray_token, to the one that its head was started with",
+                details={"address": self.address, "variable": "RAY_AUTH_TOKEN"},
+                code=ErrorCode.CLUSTER_TOKEN,
             )
         if self.gpu is not None:
             parse_gpu(self.gpu)

@@ -9,6 +9,7 @@ closes, it ends.
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import platform
 import sys
@@ -52,6 +53,7 @@ class Driver:
 
     def connect(self, address: str) -> dict[str, str]:
         """Connect to the cluster; return this side's versions."""
+        _tell_refusals()
         ray.init(address, namespace=NAMESPACE, log_to_driver=False, logging_level="error")
         # From outside of the cluster only the server for clients can be reached.
         is_outside = address.startswith(CLIENT)
@@ -146,6 +148,19 @@ class Driver:
             if self._coordinator is None:
                 self._coordinator = find_coordinator()
             return self._coordinator
+
+
+def _tell_refusals() -> None:
+    """Have a refused token printed at once, for the other side to read.
+
+    To an address with ``ray://`` Ray tries for half a minute, and then says that nothing answers.
+    """
+    logger = logging.getLogger("ray.util.client.worker")
+    handler = logging.StreamHandler()
+    handler.addFilter(lambda record: "Received when checking init" in record.msg)
+    logger.addHandler(handler)
+    logger.setLevel(logging.DEBUG)
+    logger.propagate = False
 
 
 def find_coordinator() -> Any:

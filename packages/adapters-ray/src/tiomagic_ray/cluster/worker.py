@@ -102,6 +102,7 @@ class ClusterWorker:
 
     def _work(self, task: dict[str, Any], run: RunOfJob) -> None:
         handler = run.listen()
+        run.note(f"job {run.job_id} has started on {socket.gethostname()}, with {self._name}")
         try:
             shared = find_shared_folder(task)
             with tempfile.TemporaryDirectory(prefix="tiomagic-") as name:
@@ -120,6 +121,7 @@ class ClusterWorker:
                 outcome["code"] = str(ErrorCode.NOT_INSTALLED_THERE)
         finally:
             logging.getLogger().removeHandler(handler)
+        run.note(f"job {run.job_id} is {outcome['status']}: {outcome['message']}")
         outcome["logs"] = run.logs
         # The coordinator gives the next job as soon as it has heard of this end.
         self._ending, self._run = run, None

@@ -15,10 +15,12 @@ import subprocess
 import threading
 import weakref
 from collections import deque
+from collections.abc import Mapping
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as NoAnswer
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
+from types import MappingProxyType
 from typing import IO, Any, Final
 
 from tiomagic_domain import errors
@@ -26,7 +28,9 @@ from tiomagic_domain.codes import ErrorCode
 from tiomagic_domain.errors import APIError, TioMagicError
 from tiomagic_domain.interpreter import import_path, module_command, safe_environment
 from tiomagic_ray.link.connection_errors import REFUSED_TOKEN, explain, no_cluster
+from tiomagic_ray.link.loopback import ON_LOOPBACK, is_on_loopback_alone
 from tiomagic_ray.options import RayOptions
+from tiomagic_ray.tokens import look_for_token
 
 MODULE: Final = "tiomagic_ray.cluster.driver"
 CONNECT_S: Final = 60.0
@@ -125,17 +129,21 @@ class ClusterConnection:
         options.check()
         if options.endpoint is not None:
             _reach(options.address, options.endpoint)
-        driver = DriverProcess(options.token)
+        driver = DriverProcess(options.token, ON_LOOPBACK if is_on_loopback_alone(options) else {})
         try:
             driver.ask(CONNECT_S, "connect", options.address)
         except (DriverGoneError, NoAnswer) as error:
             driver.close()
             reason = str(error) or f"no answer within {CONNECT_S:g} s"
-            raise explain(options.address, reason, driver.printed) from None
+            raise self._explain(reason, driver) from None
         except TioMagicError as error:
             driver.close()
-            raise explain(options.address, error.message, driver.printed) from None
+            raise self._explain(error.message, driver) from None
         return driver
+
+    def _explain(self, reason: str, driver: DriverProcess) -> TioMagicError:
+        has_token = look_for_token(self._options).is_there
+        return explain(self._options.address, reason, driver.printed, has_token=has_token)
 
 
 class DriverGoneError(Exception):
@@ -147,11 +155,12 @@ class DriverProcess:
 
     Args:
         token: The cluster's token, for its environment.
+        more: Of the environment.
     """
 
-    def __init__(self, token: str | None) -> None:
+    def __init__(self, token: str | None, more: Mapping[str, str] = MappingProxyType({})) -> None:
         self._pipe, theirs = Pipe()
-        environment = safe_environment(os.environ, path=import_path())
+        environment = safe_environment(os.environ, path=import_path()) | dict(more)
         if token is not None:
             environment |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": token}
         # The address comes by the pipe: Ray would take this one for every "auto".

@@ -14,7 +14,9 @@ from tiomagic_domain.errors import (
 )
 from tiomagic_domain.redaction import redact
 
-REFUSED_TOKEN: Final = re.compile(r"InvalidAuthToken|UNAUTHENTICATED|Unauthenticated")
+REFUSED_TOKEN: Final = re.compile(
+    r"InvalidAuthToken|UNAUTHENTICATED|Unauthenticated|Invalid or missing authentication token"
+)
 NO_TOKEN: Final = re.compile(r"AuthenticationError|no authentication token was found")
 OTHER_VERSION: Final = re.compile(r"ersion mismatch|versions? .*do(es)? not match", re.DOTALL)
 VERSIONS: Final = re.compile(r"(Ray|Python): *(\d[\w.+]*)")
@@ -36,22 +38,24 @@ def no_cluster(address: str, reason: str) -> APIError:
     )
 
 
-def explain(address: str, message: str, printed: str) -> TioMagicError:
+def explain(address: str, message: str, printed: str, *, has_token: bool = True) -> TioMagicError:
     """Return the error for a connection that failed.
 
     Args:
         address: As it is configured.
         message: Of Ray's exception.
         printed: What Ray's driver has printed; a refused token is only there.
+        has_token: False if none is set or stored here.
     """
-    if REFUSED_TOKEN.search(printed) or REFUSED_TOKEN.search(message):
+    is_refused = bool(REFUSED_TOKEN.search(printed) or REFUSED_TOKEN.search(message))
+    if is_refused and has_token:
         return AuthenticationError(
             f"the Ray cluster at address={address!r} refuses the token: set RAY_AUTH_TOKEN, or "
             "ray_token, to the one that its head was started with",
             details={"address": address, "variable": "RAY_AUTH_TOKEN"},
             code=ErrorCode.CLUSTER_TOKEN,
         )
-    if NO_TOKEN.search(message):
+    if is_refused or NO_TOKEN.search(message):
         return AuthenticationError(
             f"the Ray cluster at address={address!r} wants a token, and there is none: set "
             "RAY_AUTH_TOKEN, or ray_token, to the one that its head was started with",
