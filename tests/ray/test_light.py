@@ -1,19 +1,18 @@
 """What can be said without a cluster: settings, places, and what Ray's own errors mean."""
 
-import hashlib
-import os
 import socket
 import threading
-from pathlib import Path
 
 import pytest
 
-from tiomagic_domain.errors import APIError, AuthenticationError, ConfigurationError
+from tiomagic_domain.errors import (
+    APIError,
+    AuthenticationError,
+    ConfigurationError,
+)
 from tiomagic_ray.cluster import head_watch
 from tiomagic_ray.cluster.head_watch import watch_head
 from tiomagic_ray.cluster.inputs import find_shared_folder
-from tiomagic_ray.cluster.job_records import FREE_ATTEMPTS, JobRecord, JobRecords
-from tiomagic_ray.cluster.previews import Previews
 from tiomagic_ray.cluster.worker_table import KnownWorker, WorkerTable
 from tiomagic_ray.link.connection import ClusterConnection
 from tiomagic_ray.link.connection_errors import explain
@@ -276,76 +275,6 @@ def test_a_tunnel_without_a_head_is_noticed(monkeypatch):
     server.close()
 
 
-def test_records_outlive_the_coordinator(tmp_path):
-    records = JobRecords(tmp_path)
-    first = JobRecord(job_id="a-1", task={"job": {}}, placement=[0, None], idle_s=3.0, retry=2)
-    records.save(first)
-    again = JobRecords(tmp_path)
-    assert list(again.load()) == [first]
-    assert again.cluster == records.cluster
-
-
-def test_a_damaged_piece_is_noticed(tmp_path):
-    records = JobRecords(tmp_path)
-    with pytest.raises(Exception, match="damaged"):
-        records.write_input("0" * 64, "u", 0, b"other bytes", ends=True)
-    assert records.find_missing(["0" * 64]) == ["0" * 64]
-
-
-def new_record(**known):
-    return JobRecord(job_id="a-1", task={"job": {}}, placement=[0, None], idle_s=3.0, **known)
-
-
-def test_an_attempt_that_no_worker_claimed_uses_up_no_retry():
-    record = new_record(retry=0)
-    record.begin_attempt("worker-1")
-    assert record.lose_attempt()
-    assert (record.state, record.retry, record.lost, record.unclaimed) == ("waiting", 0, 0, 1)
-
-
-def test_an_attempt_that_was_claimed_uses_up_a_retry():
-    record = new_record(retry=1)
-    for may_run_again in (True, False):
-        record.begin_attempt("worker-1")
-        record.claimed = True
-        assert record.lose_attempt() is may_run_again
-    assert (record.lost, record.retry, record.unclaimed) == (2, 0, 0)
-
-
-def test_a_job_that_ends_every_worker_does_not_circle():
-    """Before they can claim it, such as by inputs that no memory holds."""
-    record = new_record(retry=2)
-    attempts = 1
-    record.begin_attempt("worker")
-    while record.lose_attempt():
-        attempts += 1
-        record.begin_attempt("worker")
-    assert attempts == 1 + FREE_ATTEMPTS + 2
-    assert record.lost == 3
-
-
-def test_the_order_of_those_that_wait_outlives_the_coordinator(tmp_path):
-    """Also of one whose record was written again since."""
-    records = JobRecords(tmp_path)
-    for name, moment in (("b", 2.0), ("a", 1.0), ("c", 3.0)):
-        record = new_record(submitted_at=moment)
-        record.job_id = name
-        records.save(record)
-    assert [record.job_id for record in JobRecords(tmp_path).load()] == ["a", "b", "c"]
-
-
-def test_a_video_that_was_taken_just_before_the_end_is_there(tmp_path):
-    """The worker says its end again to the next coordinator."""
-    records, data = JobRecords(tmp_path), b"a video"
-    digest = hashlib.sha256(data).hexdigest()
-    records.write_result("j", "attempt", 0, data)
-    records.keep_result("j", "attempt", digest)
-    records.keep_result("j", "attempt", digest)
-    assert records.result_file("j").read_bytes() == data
-    with pytest.raises(FileNotFoundError):
-        records.keep_result("j", "attempt", "0" * 64)
-
-
 def test_versions_that_differ_are_named():
     """A caller needs no engines: what only the machines have is no difference."""
     ours = {"python": "3.11.7", "ray": "2.60.0", "tiomagic-domain": "2.0.0"}
@@ -359,18 +288,6 @@ def test_versions_that_differ_are_named():
     ]
 
 
-def test_a_shared_folder_forgets_what_is_old(tmp_path):
-    """The inputs and videos of a week ago go; a new one stays."""
-    shared = SharedFolder(tmp_path)
-    for name in ("old", "new"):
-        shared.open_job(name)
-        shared.put_video(name, Path(__file__))
-    os.utime(tmp_path / "jobs" / "old", (0, 0))
-    shared.sweep(kept_s=3600)
-    assert not shared.has_job("old")
-    assert shared.video_file("new").exists()
-
-
 def test_a_machine_that_came_later_may_have_another_folder(tmp_path, monkeypatch):
     """It refuses the job before it loads a model, and names the variable for its path."""
     (tmp_path / "theirs").mkdir()
@@ -381,20 +298,3 @@ def test_a_machine_that_came_later_may_have_another_folder(tmp_path, monkeypatch
     assert caught.value.code == "shared_folder"
     SharedFolder(tmp_path / "theirs").open_job("j")
     assert find_shared_folder(task).has_job("j")
-
-
-def test_previews_are_drawn_while_someone_looks(monkeypatch):
-    """A look before the run counts until its first picture; later ones for a minute."""
-    now = [0.0]
-    monkeypatch.setattr("time.monotonic", lambda: now[0])
-    previews = Previews()
-    assert not previews.is_wanted("j")
-    previews.ask("j")
-    now[0] = 3600.0
-    assert previews.is_wanted("j")
-    previews.take("j", b"picture", "")
-    assert not previews.is_wanted("j")
-    assert previews.ask("j") == (b"picture", "")
-    assert previews.is_wanted("j")
-    previews.remove("j")
-    assert previews.ask("j") == (b"", "")

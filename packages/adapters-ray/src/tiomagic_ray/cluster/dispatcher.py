@@ -128,6 +128,7 @@ class Dispatcher:
             await asyncio.sleep(TICK_S)
             now = time.monotonic()
             self._room = await asyncio.to_thread(find_room)
+            self._jobs.write_rest()
             self._give_up_unseen()
             self.dispatch()
             ended = [
@@ -241,12 +242,11 @@ class Dispatcher:
                 return
 
     def _assign(self, record: JobRecord, worker: KnownWorker) -> None:
-        record.begin_attempt(worker.name)
+        if not self._jobs.begin(record, worker.name):
+            return
         worker.job_id, worker.idle_s = record.job_id, record.idle_s
         assert record.task is not None, "a job that waits has not lost what it is"
         worker.model = record.task["job"]["model"]
-        # On the disk before the worker has it: a later coordinator does not begin it again.
-        self._jobs.save(record)
         self._spawn(self._hand_over(record, worker, record.attempt))
 
     async def _hand_over(self, record: JobRecord, worker: KnownWorker, attempt: str | None) -> None:

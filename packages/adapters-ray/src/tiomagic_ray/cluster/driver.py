@@ -24,7 +24,7 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 import ray
 from tiomagic_domain.codes import ErrorCode
-from tiomagic_domain.errors import APIError, TioMagicError
+from tiomagic_domain.errors import APIError
 from tiomagic_domain.requests.wire import describe_error
 from tiomagic_ray.cluster.actors import find_room
 from tiomagic_ray.cluster.coordinator import Coordinator
@@ -89,7 +89,7 @@ class Driver:
                 )
             except ray.exceptions.RayTaskError as error:
                 cause = error.cause
-                raise (cause if isinstance(cause, TioMagicError) else error) from None
+                raise (cause if isinstance(cause, Exception) else error) from None
             except (ray.exceptions.RayActorError, ray.exceptions.ActorUnschedulableError) as error:
                 self._coordinator = None
                 if attempt == ATTEMPTS:

@@ -115,8 +115,12 @@ class JobRecords:
         return place.read_text(encoding="utf-8").strip()
 
     def save(self, record: JobRecord) -> None:
-        """Write a record, whole or not at all."""
-        with replacing(self._job_file(record.job_id)) as part:
+        """Write a record, whole or not at all.
+
+        Raises:
+            ProcessingError: when the disk has no place for it.
+        """
+        with self._writing(), replacing(self._job_file(record.job_id)) as part:
             part.write_text(json.dumps(record.to_file()), encoding="utf-8")
 
     def load(self) -> Iterator[JobRecord]:
@@ -144,10 +148,11 @@ class JobRecords:
         """Write a piece of an input; the last one makes it whole.
 
         Raises:
-            ProcessingError: when it did not arrive as it was sent.
+            ProcessingError: when it did not arrive as it was sent, or the disk has no place for it.
         """
         part = self._folder / "inputs" / f".{digest}.{_plain(upload)}.part"
-        _write_piece(part, offset, data)
+        with self._writing(part):
+            _write_piece(part, offset, data)
         self.sent["inputs_in"] += len(data)
         if not ends:
             return
@@ -157,8 +162,14 @@ class JobRecords:
         part.replace(self.input_file(digest))
 
     def write_result(self, job_id: str, attempt: str, offset: int, data: bytes) -> None:
-        """Write a piece of a video."""
-        _write_piece(self._part_of_result(job_id, attempt), offset, data)
+        """Write a piece of a video.
+
+        Raises:
+            ProcessingError: when the disk has no place for it.
+        """
+        part = self._part_of_result(job_id, attempt)
+        with self._writing(part):
+            _write_piece(part, offset, data)
         self.sent["videos_in"] += len(data)
 
     def keep_result(self, job_id: str, attempt: str, sha256: str) -> None:
@@ -197,6 +208,26 @@ class JobRecords:
                     if path.parent.name == "jobs":
                         gone.append(path.stem)
         return gone
+
+    @contextlib.contextmanager
+    def _writing(self, part: Path | None = None) -> Iterator[None]:
+        """Say what a full disk means, and keep nothing there of what did not fit.
+
+        Args:
+            part: Removed after an error.
+        """
+        try:
+            yield
+        except OSError as error:
+            if part is not None:
+                with contextlib.suppress(OSError):
+                    part.unlink(missing_ok=True)
+            raise ProcessingError(
+                f"the cluster cannot write to {self._folder} on its head's machine "
+                f"({error.strerror or error}): free some space there, then send it again",
+                details={"folder": str(self._folder)},
+                code=ErrorCode.DISK_FULL,
+            ) from error
 
     def input_file(self, digest: str) -> Path:
         """Return the path of an input."""

@@ -142,7 +142,7 @@ class ClusterConnection:
         return driver
 
     def _explain(self, reason: str, driver: DriverProcess) -> TioMagicError:
-        has_token = look_for_token(self._options).is_there
+        has_token = bool(look_for_token(self._options).is_there)
         return explain(self._options.address, reason, driver.printed, has_token=has_token)
 
 

@@ -6,10 +6,11 @@ differ between the two sides. Each adapter adds the version of its own messages.
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from tiomagic_domain.codes import ErrorCode
 from tiomagic_domain.errors import TioMagicError
@@ -19,6 +20,7 @@ from tiomagic_domain.jobs.job import Job
 from tiomagic_domain.media import Media, MediaKind
 
 PlainData = dict[str, Any]
+FULL_DISK: Final = (errno.ENOSPC, errno.EDQUOT)
 
 
 def encode_job(job: Job) -> PlainData:
@@ -89,6 +91,8 @@ def describe_error(error: Exception) -> PlainData:
     message = f"{kind}: {error}"
     if is_out_of_memory(message):
         code = str(ErrorCode.OUT_OF_MEMORY)
+    elif isinstance(error, OSError) and error.errno in FULL_DISK:
+        code = str(ErrorCode.DISK_FULL)
     return {"kind": kind, "code": code, "message": message, "details": {}}
 
 
