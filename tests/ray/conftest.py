@@ -24,6 +24,9 @@ from tiomagic_ray.link.connection import ClusterConnection
 from tiomagic_ray.options import RayOptions
 from tiomagic_ray.provider import RayProvider
 
+CONNECTED_BY = frozenset({"address", "ray_token"})
+"""Settings that a connection depends on."""
+
 SOON_S = 3.0
 """How long a test waits for an answer that does not come."""
 
@@ -69,8 +72,11 @@ def cluster(shared: Path) -> Iterator[RayCluster]:
 
 
 @pytest.fixture(autouse=True)
-def one_at_a_time(shared: Path) -> Iterator[None]:
-    """A test that kills workers kills no other test's."""
+def one_at_a_time(request: pytest.FixtureRequest, shared: Path) -> Iterator[None]:
+    """A test that kills workers kills no other test's; one without the cluster does not wait."""
+    if "cluster" not in request.fixturenames:
+        yield
+        return
     with FileLock(shared / "ray-test.lock"):
         yield
 
@@ -102,17 +108,26 @@ def provider(options, connection, tmp_path: Path) -> RayProvider:
 
 
 @pytest.fixture
-def new_tm(cluster: RayCluster, tmp_path: Path) -> Iterator[Callable[[], TioMagic]]:
-    """Make a ``tm`` as another process with the same job store would."""
-    made: list[TioMagic] = []
+def new_tm(
+    cluster: RayCluster, connection: ClusterConnection, tmp_path: Path
+) -> Iterator[Callable[[], TioMagic]]:
+    """Make a ``tm`` as another process with the same job store would.
 
-    def make(**settings: object) -> TioMagic:
+    Args of the function: ``own_driver`` for one with a driver of its own, and settings.
+    """
+    owners: list[TioMagic] = []
+
+    def make(*, own_driver: bool = False, **settings: object) -> TioMagic:
         given = {"address": cluster.address, "ray_token": cluster.token, **settings}
-        made.append(TioMagic(working_dir=tmp_path, provider="ray", **given))
-        return made[-1]
+        tm = TioMagic(working_dir=tmp_path, provider="ray", **given)
+        if own_driver or CONNECTED_BY & settings.keys():
+            owners.append(tm)
+        else:
+            tm.session.provider("ray").provider._connection = connection
+        return tm
 
     yield make
-    for tm in made:
+    for tm in owners:
         tm.session.provider("ray").provider.unload()
 
 

@@ -82,7 +82,7 @@ def test_the_four_features(new_tm, cluster, picture, tmp_path):
 
 def test_a_second_driver_sees_and_cancels(new_tm):
     """Another process with the same job store follows the job, and ends it at its next step."""
-    first, second = new_tm(), new_tm()
+    first, second = new_tm(), new_tm(own_driver=True)
     job = first.text_to_video("doodle", prompt=PROMPT, **LONG)
     seen = watch(second, second.check_generation_status(job.job_id), is_making)
     assert seen.status == "running"
@@ -152,7 +152,7 @@ def test_a_gpu_that_the_cluster_lacks_stores_nothing(new_tm):
 def test_a_worker_dies(new_tm, cluster, retry, end):
     """Its job fails as lost, or is made again if it may be; once, and its worker is new."""
     tm = new_tm()
-    job = tm.text_to_video("doodle", prompt=PROMPT, wait=False, retry=retry, num_inference_steps=30)
+    job = tm.text_to_video("doodle", prompt=PROMPT, wait=False, retry=retry, num_inference_steps=15)
     watch(tm, job, is_making)
     for process in cluster.find("ray::ClusterWorker"):
         process.send_signal(signal.SIGKILL)
@@ -170,7 +170,7 @@ def test_the_coordinator_dies(new_tm, cluster):
     It also finds the worker that waits for a place, and asks for another one in its stead.
     """
     tm = new_tm()
-    jobs = [tm.text_to_video("doodle", prompt=PROMPT, num_inference_steps=30) for _ in range(3)]
+    jobs = [tm.text_to_video("doodle", prompt=PROMPT, num_inference_steps=12) for _ in range(3)]
     for job in jobs[:2]:
         watch(tm, job, lambda job: is_making(job) or is_over(job))
     (coordinator,) = cluster.find("ray::Coordinator")
@@ -183,7 +183,7 @@ def test_the_coordinator_dies(new_tm, cluster):
 
 def test_the_driver_dies(new_tm):
     """A job goes on without the process that sent it, and the next request connects again."""
-    tm = new_tm()
+    tm = new_tm(own_driver=True)
     job = tm.text_to_video("doodle", prompt=PROMPT, **FEW)
     connection = tm.session.provider("ray").provider._connection
     driver = connection._driver._process
