@@ -3,12 +3,14 @@
 import errno
 import hashlib
 import os
+import tempfile
 from pathlib import Path
 
 import pytest
 
 from tiomagic_domain.errors import ProcessingError
 from tiomagic_domain.requests.wire import describe_error
+from tiomagic_ray.cluster.inputs import find_input, new_folder, node_folder, sweep_node
 from tiomagic_ray.cluster.job_records import FREE_ATTEMPTS, JobRecord, JobRecords
 from tiomagic_ray.cluster.job_table import JobTable
 from tiomagic_ray.cluster.previews import Previews
@@ -187,3 +189,22 @@ def test_a_full_disk_of_a_worker_is_said_as_such():
     error = OSError(errno.ENOSPC, "No space left on device")
     assert describe_error(error)["code"] == "disk_full"
     assert describe_error(OSError(errno.EIO, "broken"))["code"] == "unexpected"
+
+
+def test_a_machine_keeps_no_input_and_no_rest_of_a_job_for_ever(tmp_path, monkeypatch):
+    """A killed worker removes nothing, and a machine may run for years."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    sent = iter([b"old", b"", b"used", b""])
+    old, used = (hashlib.sha256(data).hexdigest() for data in (b"old", b"used"))
+    first = find_input(old, "cluster", lambda offset: next(sent))
+    second = find_input(used, "cluster", lambda offset: next(sent))
+    rest = node_folder() / "making" / "job-of-a-killed-worker"
+    rest.mkdir(parents=True)
+    (rest / "video.mp4").write_bytes(b"half")
+    for path in (first, second, rest):
+        os.utime(path, (1.0, 1.0))
+    find_input(used, "cluster", lambda offset: b"")
+    with new_folder() as making:
+        sweep_node()
+        assert making.exists()
+    assert [path.exists() for path in (first, second, rest, making)] == [False, True, False, False]

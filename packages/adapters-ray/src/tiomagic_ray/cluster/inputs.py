@@ -1,13 +1,15 @@
-"""The pictures and videos of jobs on a worker's node, each fetched once."""
+"""A worker's files on its node: the inputs of jobs, each fetched once, and what it makes."""
 
 from __future__ import annotations
 
 import fcntl
 import os
+import shutil
 import socket
 import tempfile
+import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +18,36 @@ from tiomagic_domain.errors import ConfigurationError, ProcessingError
 from tiomagic_domain.files.digests import sha256_of
 from tiomagic_domain.files.owner_only import make_private
 from tiomagic_domain.files.replacing import replacing
+from tiomagic_ray.cluster.job_records import KEPT_S
 from tiomagic_ray.shared_folder import SharedFolder
+
+
+def node_folder() -> Path:
+    """Return this user's folder on this machine."""
+    folder = Path(tempfile.gettempdir()) / f"tiomagic-ray-{os.getuid()}"
+    make_private(folder)
+    return folder
+
+
+@contextmanager
+def new_folder() -> Iterator[Path]:
+    """Yield a folder for what a job makes, removed at the end.
+
+    That of a killed worker stays until `sweep_node`.
+    """
+    making = node_folder() / "making"
+    make_private(making)
+    with tempfile.TemporaryDirectory(prefix="job-", dir=making) as name:
+        yield Path(name)
+
+
+def sweep_node() -> None:
+    """Remove inputs that no job has used for long, and what killed workers left."""
+    now = time.time()
+    for path in node_folder().glob("*/*"):
+        with suppress(OSError):  # Another worker of this machine removes it, too.
+            if now - path.stat().st_mtime > KEPT_S:
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
 def find_input(digest: str, cluster: str, fetch: Callable[[int], bytes]) -> Path:
@@ -30,11 +61,12 @@ def find_input(digest: str, cluster: str, fetch: Callable[[int], bytes]) -> Path
     Raises:
         ProcessingError: when it does not arrive whole.
     """
-    folder = Path(tempfile.gettempdir()) / f"tiomagic-ray-{os.getuid()}" / cluster
+    folder = node_folder() / cluster
     make_private(folder)
     target = folder / digest
     with _locked(folder / f".{digest}.lock"):
         if target.exists() and sha256_of(target) == digest:
+            os.utime(target)
             return target
         with replacing(target, durable=False) as part:
             with part.open("wb") as file:

@@ -11,7 +11,6 @@ import logging
 import os
 import socket
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Callable
@@ -30,7 +29,12 @@ from tiomagic_domain.ports.provider import Report, Request
 from tiomagic_domain.progress import Progress
 from tiomagic_domain.requests.wire import decode_job, decode_media, describe_error, to_plain
 from tiomagic_ray.cluster.engine_options import read_engine_options
-from tiomagic_ray.cluster.inputs import find_input, find_shared_folder
+from tiomagic_ray.cluster.inputs import (
+    find_input,
+    find_shared_folder,
+    new_folder,
+    sweep_node,
+)
 from tiomagic_ray.cluster.previews import WorkerPreviews
 from tiomagic_ray.constants import CHUNK_BYTES, COORDINATOR_NAME, LEASH_S, NAMESPACE
 from tiomagic_ray.placement import Placement
@@ -68,6 +72,7 @@ class ClusterWorker:
         self._model: str | None = None
         self._runtime: Any = None
         self._heard = time.monotonic()
+        sweep_node()
         threading.Thread(target=self._beat, name="tiomagic-beat", daemon=True).start()
 
     def describe(self) -> dict[str, Any]:
@@ -105,13 +110,13 @@ class ClusterWorker:
         run.note(f"job {run.job_id} has started on {socket.gethostname()}, with {self._name}")
         try:
             shared = find_shared_folder(task)
-            with tempfile.TemporaryDirectory(prefix="tiomagic-") as name:
-                outcome = self._make(task, run, Path(name) / "video.mp4")
+            with new_folder() as folder:
+                outcome = self._make(task, run, folder / "video.mp4")
                 if shared is not None:
-                    shared.put_video(run.job_id, Path(name) / "video.mp4")
+                    shared.put_video(run.job_id, folder / "video.mp4")
                     outcome["shared"] = task["shared"]
                 else:
-                    self._deliver(run, Path(name) / "video.mp4")
+                    self._deliver(run, folder / "video.mp4")
         except GenerationCanceledError:
             outcome = {"status": "canceled", "message": "canceled"}
         except Exception as error:  # noqa: BLE001  Whatever it is, the job ends with it.
