@@ -5,6 +5,7 @@ import json
 import pytest
 
 from tiomagic_domain.errors import ValidationError
+from tiomagic_domain.files import json_documents
 from tiomagic_domain.files.json_documents import MAX_NESTING_DEPTH, read_json
 from tiomagic_domain.jobs.recipe import read_recipe
 
@@ -47,6 +48,22 @@ def test_what_is_too_much_is_refused_with_the_reason(text, why):
     with pytest.raises(ValidationError, match=why) as caught:
         read_json(text, "r.json", longest=longest)
     assert caught.value.code == "not_json"
+
+
+@pytest.mark.parametrize(
+    "text", ['["a", "b", {}]', "[1,1,1,1,1,1]", "[[],[],[]]", '"a""b""c""d""e""f"']
+)
+def test_a_document_of_many_parts_is_refused_before_it_is_read(text):
+    """Each part is an object of Python's, which takes far more memory than its text."""
+    with pytest.raises(ValidationError, match="more than 5 texts, brackets and commas"):
+        read_json(text, "r.json", most_parts=5)
+
+
+@pytest.mark.parametrize("end", ["", '"', "\\", '"]'])
+def test_a_long_text_is_passed_once(end):
+    """Also one of nothing but marks with a backslash, with an end or without."""
+    text = '["' + '\\"' * 1_000_000 + end
+    assert len(list(json_documents._PARTS.finditer(text))) <= 4
 
 
 def test_brackets_in_texts_are_no_brackets():

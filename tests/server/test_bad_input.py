@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import socket
 import struct
+import tracemalloc
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -56,6 +57,22 @@ BODIES: dict[str, tuple[str, bytes, int]] = {
     ),
     "a compressed body": ("application/json", zlib.compress(b'{"prompt": "a"}'), 400),
     "another type": ("text/plain", b"prompt=a", 415),
+    "JSON that says it is a form": (
+        "application/x-www-form-urlencoded",
+        b'{"prompt": "a fox", "seed": 1}',
+        415,
+    ),
+    "an object of very many small parts": (
+        "application/json",
+        b'{"prompt": "a", "seed": [' + b"{}," * 200_000 + b"{}]}",
+        400,
+    ),
+    "a field of very many small parts": (
+        "application/x-www-form-urlencoded",
+        b"prompt=a&acceleration={" + b",".join(b'"a%d":1' % n for n in range(50_000)) + b"}",
+        400,
+    ),
+    "a text without an end": ("application/json", b'{"prompt": "' + b'\\"' * 500_000, 400),
     "nothing": ("application/json", b"", 400),
 }
 
@@ -68,6 +85,42 @@ def test_a_broken_body(studio: FakeStudio, name: str) -> None:
     assert answer.status_code == status, answer.text
     assert set(answer.json()["error"]) >= {"message", "type", "param", "code"}
     assert studio.tm.list_jobs() == []
+
+
+LONG: dict[str, dict[str, Any]] = {
+    "a model": {"model": "a" * 1_000_000},
+    "a feature": {"feature": "a" * 1_000_000},
+    "a field": {"a" * 1_000_000: 1},
+    "a field of a field": {"acceleration": {"a" * 1_000_000: 1}},
+    "a word": {"quality": "a" * 1_000_000},
+    "a size": {"size": "a" * 1_000_000},
+    "very many fields": {f"field_{number}": 1 for number in range(490)},
+}
+
+
+@pytest.mark.parametrize("name", LONG)
+def test_an_error_does_not_grow_with_what_was_sent(studio: FakeStudio, name: str) -> None:
+    """It repeats the beginning of a long name, and looks for what was meant in short ones only."""
+    answer = studio.http().post("/v1/videos", json={"prompt": "a fox"} | LONG[name])
+    assert answer.status_code == 400
+    assert len(answer.content) < 100_000, answer.text[:500]
+    assert studio.tm.list_jobs() == []
+
+
+def test_json_with_a_large_picture_is_read_in_little_memory(studio: FakeStudio) -> None:
+    """A reader that remembers each character of a text takes a hundred times its length."""
+    body = b'{"prompt": "a", "seed": "no", "image": "data:image/png;base64,%s"}' % (b"A" * 2**22)
+    tracemalloc.start()
+    try:
+        answer = studio.http().post(
+            "/v1/videos", content=body, headers={"content-type": "application/json"}
+        )
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert answer.status_code == 400
+    assert answer.json()["error"]["param"] in {"seed", "image"}
+    assert most < 20 * len(body)
 
 
 FIELDS: dict[str, tuple[dict[str, Any], str]] = {
@@ -197,6 +250,15 @@ def test_a_body_beyond_the_limit(make_studio: Callable[..., FakeStudio]) -> None
         )
         assert answer.status_code == 413
         assert answer.json()["error"]["code"] == "too_large"
+
+
+@pytest.mark.parametrize("kind", ["application/json", "application/x-www-form-urlencoded", "a/b"])
+def test_what_is_read_as_a_whole_has_a_smaller_limit(studio: FakeStudio, kind: str) -> None:
+    """Only the files of a form go to the disk as they arrive; nothing of the rest is read."""
+    head = f"POST /v1/videos HTTP/1.1\r\nHost: localhost\r\nContent-Type: {kind}\r\n"
+    answer = talk(studio, head.encode() + b"Content-Length: %d\r\n\r\n{" % (65 * 2**20))
+    assert answer.startswith(b"HTTP/1.1 413")
+    assert b"64 MiB; send files as multipart/form-data" in answer
 
 
 def test_a_slow_body_ends(make_studio: Callable[..., FakeStudio], monkeypatch: Any) -> None:

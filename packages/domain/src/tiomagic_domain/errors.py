@@ -29,7 +29,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 
 from tiomagic_domain.codes import ErrorCode
 from tiomagic_domain.redaction import redact, redact_data
@@ -100,6 +100,10 @@ class TioMagicError(Exception):
         }
 
 
+LONGEST_FIELD: Final = 300
+"""Characters of a field's name that an error repeats; a client may send any."""
+
+
 class ProblemKind(StrEnum):
     """What is wrong with an argument, so that each surface can say it in its own words."""
 
@@ -130,7 +134,9 @@ class Problem:
     """The kind of value that is missing, such as ``image`` or ``string``; else empty."""
 
     def __post_init__(self) -> None:
-        """Redact secrets: the query of a given address may be a signature."""
+        """Redact secrets: the query of a given address may be a signature. Cut long names."""
+        if len(self.field) > LONGEST_FIELD:
+            object.__setattr__(self, "field", f"{self.field[:LONGEST_FIELD]}…")
         object.__setattr__(self, "message", redact(self.message))
         object.__setattr__(self, "given", redact(self.given))
 

@@ -13,6 +13,8 @@ ALMOST: Final = 0.72
 aspect_ratio is no acceleration."""
 CLEARLY: Final = 0.85
 """The same for the words of other tools, of which there are many."""
+LONGEST_NAME: Final = 200
+"""Characters beyond which a name is no slip of another: the time for likeness is quadratic."""
 
 _WORDS: Final[Mapping[tuple[str, ...], str]] = MappingProxyType(
     {
@@ -92,6 +94,8 @@ def closest(given: object, known: Iterable[str]) -> str | None:
     The same but for case and separators comes first, then what other tools call it, then what
     differs by a few letters, then a name that has all the parts of the given one.
     """
+    if len(str(given)) > LONGEST_NAME:
+        return None
     by_form = {_form(name): name for name in known}
     form = _form(str(given))
     if form in by_form:

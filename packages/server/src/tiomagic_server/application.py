@@ -33,6 +33,7 @@ from tiomagic_server.answering.errors import (
     say_status,
     status_of,
 )
+from tiomagic_server.asking.bodies import MAX_JSON_BYTES
 from tiomagic_server.jobs.desk import JobDesk
 from tiomagic_server.mcp.over_http import RemoteAgents
 from tiomagic_server.metrics import CountedRequests, ServerMetrics
@@ -80,7 +81,8 @@ def create_app(tm: TioMagic, options: ServeOptions, page: MountedPage | None = N
     names = AllowedHosts.of(options.host, options.allowed_hosts)
     metrics = ServerMetrics(tm)
     api = build_api(tm, options, metrics, links, page)
-    bounded = BodyLimits(api, largest=options.max_body_mib * 2**20)
+    largest = options.max_body_mib * 2**20
+    bounded = BodyLimits(api, largest=largest, largest_whole=MAX_JSON_BYTES)
     needs_key = not is_loopback(options.host)
     gate = Gate(bounded, names=names, keys=keys, links=links, needs_key=needs_key)
     return CountedRequests(PageBesideApi(gate, page) if page else gate, metrics)

@@ -55,7 +55,13 @@ from tiomagic_domain.entry_points import find_entry_points
 from tiomagic_domain.errors import UnknownModelError, ValidationError
 from tiomagic_domain.extras import missing_extra_error
 from tiomagic_domain.features import SHORT_NAMES, Feature
-from tiomagic_domain.suggestions import closest, did_you_mean, list_names, shorten_repr
+from tiomagic_domain.suggestions import (
+    LONGEST_NAME,
+    closest,
+    did_you_mean,
+    list_names,
+    shorten_repr,
+)
 
 __all__ = [
     "ModelCard",
@@ -126,7 +132,7 @@ def find_feature(name: str) -> Feature:
     except ValueError:
         known = [feature.value for feature in Feature]
         hint = did_you_mean(name, known)
-        message = f"there is no feature {name!r}.{hint} Features: {list_names(known)}"
+        message = f"there is no feature {shorten_repr(name)}.{hint} Features: {list_names(known)}"
         raise ValidationError(message, code=ErrorCode.UNKNOWN_FEATURE) from None
 
 
@@ -252,12 +258,12 @@ def _no_such_model(
     elif isinstance(name, str) and name in FORMER_HOSTED:
         message = missing_extra_error(FORMER_HOSTED[name], f"the model {name!r}").message
     elif nearest is not None:
-        message = f"there is no model {name!r}. Did you mean {nearest!r}? {_LIST}"
+        message = f"there is no model {shorten_repr(name)}. Did you mean {nearest!r}? {_LIST}"
     else:
-        message = f"there is no model {name!r}. Models{purpose}: {list_names(known)}"
+        message = f"there is no model {shorten_repr(name)}. Models{purpose}: {list_names(known)}"
     return UnknownModelError(
         f"{message}{_missing()}",
-        details={"model": str(name), "known": known, "nearest": nearest},
+        details={"model": str(name)[:LONGEST_NAME], "known": known, "nearest": nearest},
     )
 
 

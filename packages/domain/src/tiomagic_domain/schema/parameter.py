@@ -302,7 +302,7 @@ def _check_object(parameter: Parameter, value: object) -> dict[str, object]:
     known = {field.name: field for field in parameter.fields}
     for name in value:
         if name not in known:
-            raise Rejected(f"has no field {name!r}; fields: {', '.join(known)}")
+            raise Rejected(f"has no field {shorten_repr(name)}; fields: {', '.join(known)}")
     return {name: _check_field(field, value) for name, field in known.items() if _has(field, value)}
 
 

@@ -55,6 +55,8 @@ __all__ = [
 ]
 
 
+MAX_HINTS: Final = 20
+"""Most unknown names of a call for which the nearest is looked for; more are no slips."""
 FREE_END: Final = {
     FIRST: "; if left out, the model chooses the beginning",
     LAST: "; if left out beside keyframes, the model chooses the end",
@@ -227,9 +229,10 @@ class Schema:
             if name in known:
                 continue
             # Objects count among what is near, but are not listed: few calls have one.
-            nearest = closest(name, known)
+            nearest = closest(name, known) if len(problems) < MAX_HINTS else None
             hint = f"did you mean {nearest!r}?" if nearest else f"known: {list_names(named)}"
-            message = f"there is no such parameter; {hint}"
+            message = "there is no such parameter"
+            message += f"; {hint}" if len(problems) < MAX_HINTS else ""
             given = shorten_repr(arguments[name])
             problems.append(
                 Problem(

@@ -76,7 +76,7 @@ class CheckedNetworkBackend(httpcore.NetworkBackend):
         if self._public and not all(is_public(address) for address in found):
             raise download_error(
                 f"{host!r} is an address of this machine or of a private network; such addresses "
-                "are fetched only when the setting allow_private_addresses is on",
+                "are fetched only where the setting allow_private_media is on",
                 ErrorCode.PRIVATE_ADDRESS,
             )
         return found

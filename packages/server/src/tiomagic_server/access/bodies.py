@@ -24,6 +24,8 @@ SILENCE_TIMEOUT_S: Final = 20.0
 FIRST_SECONDS: Final = 60.0
 LEAST_BYTES_PER_S: Final = 32 * 2**10
 """A body may take the first seconds, and then one second for each so many bytes."""
+STREAMED: Final = "multipart/form-data"
+"""The kind of body whose files are put on the disk as they arrive."""
 CLOSE: Final = {"connection": "close"}
 """Header of an answer after which the rest of a body is not read."""
 
@@ -34,11 +36,14 @@ class BodyLimits:
     Args:
         app: What gets them.
         largest: Most bytes of one.
+        largest_whole: Most bytes of one that is read into memory as a whole: any but a form with
+            files.
     """
 
-    def __init__(self, app: ASGIApp, *, largest: int) -> None:
+    def __init__(self, app: ASGIApp, *, largest: int, largest_whole: int) -> None:
         self._app = app
         self._largest = largest
+        self._largest_whole = min(largest, largest_whole)
         self._coming = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -48,8 +53,10 @@ class BodyLimits:
             return
         headers = Headers(scope=scope)
         request, size = Request(scope), _read_size(headers)
-        if size is not None and size > self._largest:
-            message = f"a request may have {self._largest // 2**20} MiB"
+        is_streamed = headers.get("content-type", "").lower().startswith(STREAMED)
+        largest = self._largest if is_streamed else self._largest_whole
+        if size is not None and size > largest:
+            message = _say_largest(largest, is_streamed=is_streamed)
             answer = build_error(request, 413, message, code=ErrorCode.TOO_LARGE, headers=CLOSE)
             await answer(scope, receive, send)
             return
@@ -64,7 +71,7 @@ class BodyLimits:
             return
         self._coming += is_large
         try:
-            await self._app(scope, _BoundedBody(receive, self._largest), send)
+            await self._app(scope, _BoundedBody(receive, largest, is_streamed=is_streamed), send)
         finally:
             self._coming -= is_large
 
@@ -72,9 +79,10 @@ class BodyLimits:
 class _BoundedBody:
     """A ``receive`` that ends with an error where a body is too large or too slow."""
 
-    def __init__(self, receive: Receive, largest: int) -> None:
+    def __init__(self, receive: Receive, largest: int, *, is_streamed: bool) -> None:
         self._receive = receive
         self._largest = largest
+        self._is_streamed = is_streamed
         self._taken = 0
         self._is_whole = False
         self._started: float | None = None
@@ -94,9 +102,14 @@ class _BoundedBody:
             self._taken += len(message.get("body", b""))
             self._is_whole = not message.get("more_body", False)
             if self._taken > self._largest:
-                said = f"a request may have {self._largest // 2**20} MiB"
+                said = _say_largest(self._largest, is_streamed=self._is_streamed)
                 raise HTTPException(413, said, headers=CLOSE)
         return message
+
+
+def _say_largest(largest: int, *, is_streamed: bool) -> str:
+    advice = "" if is_streamed else f"; send files as {STREAMED}"
+    return f"a request of this kind may have {largest // 2**20} MiB{advice}"
 
 
 def _read_size(headers: Headers) -> int | None:

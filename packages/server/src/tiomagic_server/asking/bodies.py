@@ -22,6 +22,8 @@ MAX_FIELD_BYTES: Final = 4 * 2**20
 """Size of a field that is no file; a picture as a data: address is one."""
 MAX_JSON_BYTES: Final = 64 * 2**20
 """Size of a body in JSON, with its pictures as data: addresses."""
+MAX_JSON_PARTS: Final = 4 * MAX_FIELDS
+"""Most texts, brackets and commas of one: a field with a text has three."""
 FORMS: Final = ("multipart/form-data", "application/x-www-form-urlencoded")
 
 
@@ -40,7 +42,12 @@ async def read_fields(request: Request) -> AsyncIterator[dict[str, Any]]:
         async with request.form(
             max_files=MAX_FILES, max_fields=MAX_FIELDS, max_part_size=MAX_FIELD_BYTES
         ) as form:
-            yield nest(form.multi_items())
+            items = form.multi_items()
+            if kind == FORMS[1] and items and items[0][0].lstrip().startswith("{"):
+                # curl -d says that it is a form, whatever it sends.
+                said = "the body looks like JSON: send it with the header Content-Type: "
+                raise HTTPException(415, f"{said}application/json")
+            yield nest(items)
     elif kind == "application/json" or (not kind and not await request.body()):
         yield _read_object(await request.body())
     else:
@@ -50,7 +57,7 @@ async def read_fields(request: Request) -> AsyncIterator[dict[str, Any]]:
 def _read_object(body: bytes) -> dict[str, Any]:
     if not body:
         return {}
-    found = read_json(body, "the body", longest=MAX_JSON_BYTES)
+    found = read_json(body, "the body", longest=MAX_JSON_BYTES, most_parts=MAX_JSON_PARTS)
     if not isinstance(found, dict):
         problem = Problem(
             field="body",

@@ -13,6 +13,7 @@ from tiomagic_domain.errors import ValidationError
 from tiomagic_domain.files.json_documents import read_json
 from tiomagic_domain.schema.parameter import Kind, Parameter
 from tiomagic_domain.schema.schema import Schema
+from tiomagic_server.asking.bodies import MAX_JSON_PARTS
 
 SWITCHES: Final[Mapping[str, bool]] = {
     **dict.fromkeys(("true", "1", "yes", "on"), True),
@@ -87,6 +88,6 @@ def read_nested(text: str) -> Any:
     if not text.lstrip().startswith(("{", "[")):
         return text
     try:
-        return read_json(text, "the field")
+        return read_json(text, "the field", most_parts=MAX_JSON_PARTS)
     except ValidationError:
         return text

@@ -57,7 +57,7 @@ def listen(host: str, port: int | None, *, who: str = "the page") -> socket.sock
         else f"{host}, ports {DEFAULT_PORT} to {DEFAULT_PORT + MAX_PORTS_TRIED - 1}"
     )
     taken = last is not None and last.errno == errno.EADDRINUSE
-    advice = "; give another port, or none for the first that is free" if taken else ""
+    advice = "; give another port, or 0 for any that is free" if taken and port else ""
     raise ConfigurationError(
         f"{who} cannot listen on {where}: {last}{advice}", code=ErrorCode.NO_PORT
     ) from last
