@@ -21,8 +21,32 @@ if TYPE_CHECKING:
 
 FORM = "multipart/form-data; boundary=xyz"
 PART = b'--xyz\r\nContent-Disposition: form-data; name="prompt"\r\n\r\na fox\r\n'
+END = b"--xyz--\r\n"
 BODIES: dict[str, tuple[str, bytes, int]] = {
     "a form without its end": (FORM, PART + b"--xy", 400),
+    "a form that ends between two fields": (FORM, PART, 400),
+    "a form that ends within its last field": (FORM, PART + PART[:-6], 400),
+    "a form that ends within its picture": (
+        FORM,
+        PART + PART.replace(b'"prompt"', b'"image"; filename="a.png"')[:-2],
+        400,
+    ),
+    "a form with a picture of no bytes": (
+        FORM,
+        PART + PART.replace(b'"prompt"', b'"image"; filename=""').replace(b"a fox", b"") + END,
+        400,
+    ),
+    "a form in an encoding that fails": (f"{FORM}; charset=undefined", PART + END, 415),
+    "a form in an encoding for names": (
+        f"{FORM}; charset=punycode",
+        PART.replace(b"a fox", b"\xff" * 99) + END,
+        415,
+    ),
+    "a place of very many digits": (
+        "application/x-www-form-urlencoded",
+        b"prompt=a&frame_images[" + b"9" * 6000 + b"]=1",
+        400,
+    ),
     "a form without a boundary": ("multipart/form-data", PART, 400),
     "a form of other things": (FORM, b"hello", 400),
     "a part without a name": (FORM, b"--xyz\r\n\r\na\r\n--xyz--\r\n", 400),
@@ -181,6 +205,23 @@ def test_a_wrong_field(studio: FakeStudio, name: str) -> None:
     assert answer.json()["error"]["param"] == param
     assert str(studio.tm.settings.working_dir) not in answer.text
     assert studio.tm.list_jobs() == []
+
+
+@pytest.mark.parametrize("end", [END, END.strip(), END + b"\r\nafter it"])
+@pytest.mark.parametrize("kind", [FORM, f"{FORM}; charset=UTF-8"])
+def test_a_form_with_its_end_is_whole(studio: FakeStudio, kind: str, end: bytes) -> None:
+    """With a line after the last boundary or without, as different clients write it."""
+    answer = studio.http().post("/v1/videos", content=PART + end, headers={"content-type": kind})
+    assert answer.status_code == 200, answer.text
+
+
+def test_texts_of_a_form_are_bounded_together(studio: FakeStudio, monkeypatch: Any) -> None:
+    """They are kept in memory; files are not."""
+    monkeypatch.setattr("tiomagic_server.asking.bodies.MAX_JSON_BYTES", 2**20)
+    fields = {f"f{number}": "x" * 2**18 for number in range(6)}
+    answer = studio.http().post("/v1/videos", data=fields, files={"image": b"x" * 2**22})
+    assert answer.status_code == 400
+    assert "no files may have 1 MiB together" in answer.json()["error"]["message"]
 
 
 def test_a_file_that_is_no_picture(studio: FakeStudio) -> None:

@@ -224,7 +224,7 @@ class Schema:
     def _unknown(self, arguments: Mapping[str, object]) -> list[Problem]:
         named = [parameter.name for parameter in (*self.parameters, *self.sizes)]
         known = [*named, *self.objects]
-        problems = []
+        problems: list[Problem] = []
         for name in arguments:
             if name in known:
                 continue

@@ -16,6 +16,8 @@ from tiomagic_domain.suggestions import shorten_repr
 
 MAX_DEPTH: Final = 6
 """Most brackets of a name; ``frame_images[][image_url][url]`` has three."""
+MAX_PLACE_DIGITS: Final = 6
+"""Most digits of a place in a list; Python refuses to read some thousand."""
 _STEP: Final = re.compile(r"\[([^\[\]]*)\]")
 
 
@@ -51,6 +53,8 @@ def _split(name: str) -> list[str]:
         raise _UnreadableName("is no name of a field: its brackets do not match")
     if len(steps) > MAX_DEPTH:
         raise _UnreadableName(f"has more than {MAX_DEPTH} brackets")
+    if any(step.isdecimal() and len(step) > MAX_PLACE_DIGITS for step in steps):
+        raise _UnreadableName(f"has a place of more than {MAX_PLACE_DIGITS} digits")
     return [head, *steps]
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, BinaryIO, Final
 
 from starlette.datastructures import UploadFile
 
@@ -48,7 +48,7 @@ def read_reference(value: Any, find_video: FindVideo, *, depth: int = 0) -> Any:
         TioMagicError: when it names a video that is not there.
     """
     if isinstance(value, UploadFile):
-        return value.file
+        return _open_upload(value)
     if isinstance(value, str):
         if _ADDRESS.match(value):
             return value.strip()
@@ -68,6 +68,12 @@ def read_reference(value: Any, find_video: FindVideo, *, depth: int = 0) -> Any:
     raise RefusedReference(
         'must be an address, a file of the form, or an object such as {"image_url": "https://…"}'
     )
+
+
+def _open_upload(upload: UploadFile) -> BinaryIO:
+    if upload.size == 0:
+        raise RefusedReference("is an empty file; leave the field out if there is none")
+    return upload.file
 
 
 def read_media(
