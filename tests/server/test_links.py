@@ -31,8 +31,12 @@ def test_a_finished_video_is_fetched_without_the_key(studio: FakeStudio) -> None
     job_id, address = finish_a_video(studio, key)
     answer = studio.http().get(address)
     assert (answer.status_code, answer.content) == (200, f"a video of {job_id}".encode())
+    asked = studio.http().head(address)  # Players and download tools ask for the size first.
+    assert (asked.status_code, asked.content) == (200, b"")
+    assert asked.headers["content-length"] == answer.headers["content-length"]
     studio.keys.remove("ann")
     assert studio.http().get(address).status_code == 401
+    assert studio.http().head(address).status_code == 401
 
 
 def test_the_address_is_good_for_that_alone(studio: FakeStudio) -> None:

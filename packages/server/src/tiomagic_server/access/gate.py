@@ -107,7 +107,7 @@ class Gate:
         known = self._keys.list()
         if not known:
             return None if self._needs_key else Caller()
-        if "authorization" not in request.headers and request.method == "GET":
+        if "authorization" not in request.headers and request.method in {"GET", "HEAD"}:
             owner = self._links.find_key(request.url.path, request.query_params)
             return Caller(key_id=owner) if owner in {one.name for one in known} else None
         kind, _, shown = request.headers.get("authorization", "").partition(" ")

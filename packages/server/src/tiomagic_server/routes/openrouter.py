@@ -49,6 +49,7 @@ def build_openrouter(context: ServerContext, links: ContentLinks) -> APIRouter:
         job = await context.read(lambda: context.desk.look(job_id, caller))
         return PlainAnswer(describe(job, request))
 
+    @router.head("/videos/{job_id}/content", include_in_schema=False)
     @router.get(
         "/videos/{job_id}/content",
         summary="Fetch a video",

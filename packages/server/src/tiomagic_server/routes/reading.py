@@ -83,6 +83,7 @@ def build_reading(context: ServerContext) -> APIRouter:
         await delete_job(context, request, video_id)
         return PlainAnswer(DeletedVideo(id=video_id).model_dump())
 
+    @router.head("/v1/videos/{video_id}/content", include_in_schema=False)
     @router.get(
         "/v1/videos/{video_id}/content",
         summary="Fetch a video, its thumbnail or a sheet of its frames",
