@@ -4,6 +4,7 @@
 ``commands``       The commands of ``tiomagic ray``.
 ``constants``      Names shared by the caller and the cluster.
 ``link``           The caller's side of the connection to a cluster.
+``one_machine``    A cluster of this machine alone, on loopback: ``tiomagic ray up``.
 ``options``        Settings of the Ray provider: the cluster's address, its token, the GPU.
 ``placement``      What a job needs of the cluster: GPUs of a kind, or CPUs.
 ``plugin``         The provider ``ray`` before it is built: its settings, what it can run.
