@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import signal
+import socket
 import subprocess
 import sys
 import threading
 import time
 import uuid
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -25,6 +28,8 @@ from tests.server.processes.cloud import (
 ROOT = Path(__file__).parents[3]
 START_TIMEOUT_S = 300
 LOOK_EVERY_S = 0.05
+FIXED_PORTS = range(20_000, 32_000)
+"""Below those that Linux takes for connections."""
 
 
 @dataclass
@@ -173,7 +178,7 @@ class ServeCommand:
     @property
     def _port(self) -> int:
         """The port of the last life: clients find the server again."""
-        return int(self.address.rpartition(":")[2]) if self.address else 0
+        return int(self.address.rpartition(":")[2]) if self.address else find_port()
 
     def pids(self) -> list[int]:
         """Return the processes that answer: the command itself, or its children."""
@@ -197,6 +202,14 @@ class ServeCommand:
         assert self.process is not None
         self.process.terminate()
         return self.process.wait(timeout_s)
+
+
+def find_port() -> int:
+    """Return a free port that the system gives to no connection while a server is down."""
+    while True:
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", random.choice(FIXED_PORTS)))
+            return int(probe.getsockname()[1])
 
 
 def find_children(pid: int) -> list[int]:

@@ -50,13 +50,47 @@ CREATE_FIELDS: Final[dict[str, Any]] = {
     FIELD: {**_TEXT, "description": "Gets a signed message when the video is over"},
 }
 """The fields that most clients send; every parameter of a model is one as well."""
+EXTENSION_FIELDS: Final = {
+    "video": _PICTURE,
+    **{name: CREATE_FIELDS[name] for name in ("prompt", "seconds", FIELD)},
+}
+REMIX_FIELDS: Final = {name: CREATE_FIELDS[name] for name in ("prompt", FIELD)}
 
 
-async def create_job(context: ServerContext, request: Request) -> Job:
-    """Return the job of a request, stored and submitted."""
+async def create_job(context: ServerContext, request: Request, *, extends: bool = False) -> Job:
+    """Return the job of a request, stored and submitted.
+
+    Args:
+        context: Of the server.
+        request: With the fields.
+        extends: True for a video that goes on.
+    """
     sent = _Sent.of(request)
+
+    def create(fields: Mapping[str, Any]) -> Job:
+        call = _as_extension(context, sent.caller, fields) if extends else fields
+        return _create(context, sent, call)
+
     async with read_fields(request) as fields:
-        return await context.submit(lambda: _create(context, sent, fields))
+        return await context.submit(lambda: create(fields))
+
+
+async def remix_job(context: ServerContext, video_id: str, request: Request) -> Job:
+    """Return the job that repeats another one with other words, stored and submitted."""
+    sent = _Sent.of(request)
+
+    def remix(fields: dict[str, Any]) -> Job:
+        callback = replace(sent.callback, url=fields.pop(FIELD, None))
+        changes = _read_changes(fields)
+        source = context.desk.find(video_id, sent.caller)
+        return context.webhooks.submit(
+            lambda job_id: context.desk.remix(source, changes, sent.caller, sent.key, job_id),
+            sent.caller,
+            callback,
+        )
+
+    async with read_fields(request) as fields:
+        return await context.submit(lambda: remix(dict(fields)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,46 +158,19 @@ def build_creating(context: ServerContext) -> APIRouter:
         "/v1/videos/extensions",
         response_model=Video,
         summary="Continue a video: the old part and then a new one",
-        openapi_extra=body_schema(
-            {
-                "video": _PICTURE,
-                "prompt": _TEXT,
-                **{name: CREATE_FIELDS[name] for name in ("seconds", FIELD)},
-            },
-            ["video"],
-        ),
+        openapi_extra=body_schema(EXTENSION_FIELDS, ["video"]),
     )
     async def extend_video(request: Request) -> PlainAnswer:
-        sent = _Sent.of(request)
-        async with read_fields(request) as fields:
-            job = await context.submit(
-                lambda: _create(context, sent, _as_extension(context, sent.caller, fields))
-            )
-        return answer_video(job)
+        return answer_video(await create_job(context, request, extends=True))
 
     @router.post(
         "/v1/videos/{video_id}/remix",
         response_model=Video,
         summary="Make a video again with another prompt",
-        openapi_extra=body_schema({"prompt": _TEXT, FIELD: CREATE_FIELDS[FIELD]}, ["prompt"]),
+        openapi_extra=body_schema(REMIX_FIELDS, ["prompt"]),
     )
     async def remix_video(video_id: str, request: Request) -> PlainAnswer:
-        sent = _Sent.of(request)
-        async with read_fields(request) as given:
-            fields = dict(given)
-            callback = replace(sent.callback, url=fields.pop(FIELD, None))
-            changes = _read_changes(fields)
-            source = await context.read(lambda: context.desk.find(video_id, sent.caller))
-            job = await context.submit(
-                lambda: context.webhooks.submit(
-                    lambda job_id: context.desk.remix(
-                        source, changes, sent.caller, sent.key, job_id
-                    ),
-                    sent.caller,
-                    callback,
-                )
-            )
-        return answer_video(job)
+        return answer_video(await remix_job(context, video_id, request))
 
     @router.post("/v1/videos/edits", summary="Not done: no model here edits a video")
     @router.post("/v1/videos/characters", summary="Not done: no model here keeps characters")
