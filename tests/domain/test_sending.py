@@ -18,8 +18,11 @@ class MortalProvider(FakeProvider):
     """A remote provider that its process may not reach any more."""
 
     error = None
+    before = None
 
     def submit(self, request, observer):
+        if self.before is not None:
+            self.before()
         if self.error is not None:
             raise self.error
         return super().submit(request, observer)
@@ -104,19 +107,31 @@ def test_one_of_many_sends_it(servers):
     assert len(servers.provider.submitted) == 1
 
 
-@pytest.mark.parametrize(
-    ("lives", "place", "key"),
-    [(True, "", "order 7"), (False, "another folder", "order 7"), (False, "", None)],
-)
-def test_what_is_left_to_its_provider(servers, lives, place, key):
-    """A living sender's, one of another place, and one without a key: its caller made another."""
+@pytest.mark.parametrize(("place", "key"), [("another folder", "order 7"), ("", None)])
+def test_what_is_left_to_its_provider(servers, place, key):
+    """One of another place, and one without a key: its caller made another."""
     left = servers.leave_unsent(key)
-    if lives:
-        servers.machine.alive.add("local:here:first")
     second = servers.start("second", place=place)
     assert second.is_being_sent(left) is (key is not None)
     assert second.check(left.job_id).error_code == "lost"
     assert servers.provider.submitted == []
+
+
+def test_what_is_being_sent_is_left_alone(servers):
+    """Its provider does not know it yet, and would call it lost; also long after it was stored."""
+    left = servers.leave_unsent()
+    servers.clock.advance(100 * SENDING_TIME.total_seconds())
+    servers.machine.alive.add("local:here:second")
+    taker = servers.start("second")
+    looker = servers.start("third")
+    seen = []
+    servers.provider.before = lambda: seen.append(looker.check(left.job_id))
+    submit(taker)
+    (job,) = seen
+    assert (job.status, job.facts[SENDER]["process"]) == (JobStatus.QUEUED, "local:here:second")
+    assert looker.is_being_sent(job)
+    assert servers.provider.polled == []
+    assert servers.repository.get(left.job_id).call_id is not None
 
 
 def test_a_lost_answer_is_not_sent_again(servers):

@@ -59,18 +59,25 @@ class JobSenders:
 
     def is_being_sent(self, job: Job) -> bool:
         """Return whether a process may be sending a job now."""
-        if job.call_id is not None or job.queue is not None or self._is_dead(job):
+        if job.call_id is not None or job.queue is not None:
             return False
-        return self._clock.now() - job.creation_time < SENDING_TIME
+        return self._find_state(job) is not ProcessState.DEAD and self._is_early(job)
 
-    def take(self, job: Job) -> Job | None:
-        """Make this process the sender of a job that a dead one has left; None for any other job.
+    def has_living_sender(self, job: Job) -> bool:
+        """Return whether a process that certainly lives is sending a job now."""
+        return self._find_state(job) is ProcessState.ALIVE and self._is_early(job)
+
+    def take(self, job: Job) -> tuple[Job, bool]:
+        """Make this process the sender of a job that a dead one has left; no other job changes.
 
         Of several that take it at once one gets it. It is sent only from where the dead one would
         have sent it: some providers know only there which jobs were sent.
+
+        Returns:
+            The job as it is now, and whether this process is to send it.
         """
         if not self._is_left(job):
-            return None
+            return job, False
 
         is_ours = False
 
@@ -79,17 +86,22 @@ class JobSenders:
             is_ours = self._is_left(job)
             return replace(self.mark(job), last_updated=at) if is_ours else None
 
-        taken = self._updater.update(job, change, quiet=True)
-        return taken if is_ours else None
+        return self._updater.update(job, change, quiet=True), is_ours
 
     def _is_left(self, job: Job) -> bool:
         is_unsent = job.status is JobStatus.QUEUED and job.call_id is None and job.queue is None
-        return is_unsent and job.idempotency_key is not None and self._is_dead(job)
+        is_dead = self._find_state(job) is ProcessState.DEAD
+        return is_unsent and job.idempotency_key is not None and is_dead
 
-    def _is_dead(self, job: Job) -> bool:
-        """Return whether a job's sender is certainly dead, and sent from here."""
+    def _is_early(self, job: Job) -> bool:
+        # Not since the job was stored: its sender may have taken it over just now.
+        return self._clock.now() - job.last_updated < SENDING_TIME
+
+    def _find_state(self, job: Job) -> ProcessState:
+        """Return whether a job's sender lives; unknown for none, or one of another place."""
         sender = job.facts.get(SENDER)
         if not isinstance(sender, Mapping) or self._processes is None:
-            return False
-        state = self._processes.get_state(str(sender.get(PROCESS)))
-        return sender.get(PLACE) == self._place and state is ProcessState.DEAD
+            return ProcessState.UNKNOWN
+        if sender.get(PLACE) != self._place:
+            return ProcessState.UNKNOWN
+        return self._processes.get_state(str(sender.get(PROCESS)))

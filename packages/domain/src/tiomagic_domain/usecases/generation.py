@@ -218,8 +218,8 @@ class Generation(JobPlans):
         Raises:
             TioMagicError: it could not be run; it is stored as failed.
         """
-        taken = self._senders.take(known)
-        return known if taken is None else self._run(runner, replace(request, job=taken))
+        known, is_ours = self._senders.take(known)
+        return self._run(runner, replace(request, job=known)) if is_ours else known
 
     def _add(self, request: Request, call: Submission) -> Job | None:
         """Store the job of a request within the budgets; return the one that has its key instead.

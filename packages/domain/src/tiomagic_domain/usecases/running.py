@@ -167,11 +167,13 @@ class JobRuns(JobTracker):
 
     def _refresh(self, job: Job) -> Job:
         """Check a job; one that its process has left unsent is sent now."""
-        taken = self._senders.take(job)
-        if taken is None:
+        job, is_ours = self._senders.take(job)
+        if not is_ours:
+            if self._senders.has_living_sender(job):
+                return job  # Its provider does not know it yet, and might call it lost.
             return super()._refresh(job)
         try:
-            return self.run_job(taken)
+            return self.run_job(job)
         except TioMagicError as error:
             self._on_trouble(error)
             return self._repository.get(job.job_id)  # It says itself what became of it.
