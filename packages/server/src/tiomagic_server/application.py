@@ -106,6 +106,7 @@ def build_api(
         docs_url=None,
         redoc_url=None,
         openapi_url="/openapi.json",
+        generate_unique_id_function=lambda route: route.name,
         lifespan=partial(_run, context, agents, page),
     )
     # First the fixed paths: /v1/videos/models is no id.

@@ -12,6 +12,7 @@ from tiomagic import __version__
 from tiomagic_domain.errors import TioMagicError
 from tiomagic_domain.jobs.job import JobQuery
 from tiomagic_server.metrics import CONTENT_TYPE, ServerMetrics
+from tiomagic_server.routes.answers import ERRORS, KEY
 
 if TYPE_CHECKING:
     from tiomagic import TioMagic
@@ -44,7 +45,13 @@ def build_probes(tm: TioMagic, metrics: ServerMetrics) -> APIRouter:
             return JSONResponse({"status": "unavailable", "code": error.code}, 503)
         return JSONResponse({"status": "ok"})
 
-    @router.get("/metrics", summary="Counters for Prometheus", response_class=PlainTextResponse)
+    @router.get(
+        "/metrics",
+        summary="Counters for Prometheus",
+        response_class=PlainTextResponse,
+        responses={status: ERRORS[status] for status in (401, 403)},
+        dependencies=[KEY],
+    )
     async def read_metrics() -> Response:
         return Response(await run_in_threadpool(metrics.read), media_type=CONTENT_TYPE)
 

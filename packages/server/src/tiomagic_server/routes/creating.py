@@ -21,7 +21,7 @@ from tiomagic_server.answering.openai import Video
 from tiomagic_server.asking.bodies import read_fields
 from tiomagic_server.asking.calls import read_call
 from tiomagic_server.jobs.callers import Caller
-from tiomagic_server.routes.answers import ERRORS, body_schema
+from tiomagic_server.routes.answers import ERRORS, KEY, POLL_HEADER, VideoId, body_schema
 from tiomagic_server.routes.context import ServerContext, caller_of
 from tiomagic_server.routes.reading import answer_video
 from tiomagic_server.webhooks.events import MessageForm
@@ -54,7 +54,12 @@ EXTENSION_FIELDS: Final = {
     "video": _PICTURE,
     **{name: CREATE_FIELDS[name] for name in ("prompt", "seconds", FIELD)},
 }
+CREATE_EXAMPLE: Final = {"model": "doodle", "prompt": "a red circle moves right", "seed": 7}
+EXTENSION_EXAMPLE: Final = {"video": "https://videos.example/a.mp4", "prompt": "it turns back"}
+REMIX_EXAMPLE: Final = {"prompt": "a blue circle moves right"}
 REMIX_FIELDS: Final = {name: CREATE_FIELDS[name] for name in ("prompt", FIELD)}
+CREATE_BODY: Final = body_schema(CREATE_FIELDS, ["prompt"], CREATE_EXAMPLE, {"input_reference"})
+"""The description of a request that makes a video."""
 
 
 async def create_job(context: ServerContext, request: Request, *, extends: bool = False) -> Job:
@@ -143,13 +148,14 @@ def read_key(request: Request) -> str | None:
 
 def build_creating(context: ServerContext) -> APIRouter:
     """Return the routes that make videos in OpenAI's form."""
-    router = APIRouter(tags=["videos"], responses=ERRORS)
+    router = APIRouter(tags=["videos"], responses=ERRORS, dependencies=[KEY])
 
     @router.post(
         "/v1/videos",
         response_model=Video,
         summary="Make a video",
-        openapi_extra=body_schema(CREATE_FIELDS, ["prompt"]),
+        responses={200: {"headers": POLL_HEADER}},
+        openapi_extra=CREATE_BODY,
     )
     async def create_video(request: Request) -> PlainAnswer:
         return answer_video(await create_job(context, request))
@@ -158,7 +164,8 @@ def build_creating(context: ServerContext) -> APIRouter:
         "/v1/videos/extensions",
         response_model=Video,
         summary="Continue a video: the old part and then a new one",
-        openapi_extra=body_schema(EXTENSION_FIELDS, ["video"]),
+        responses={200: {"headers": POLL_HEADER}},
+        openapi_extra=body_schema(EXTENSION_FIELDS, ["video"], EXTENSION_EXAMPLE, {"video"}),
     )
     async def extend_video(request: Request) -> PlainAnswer:
         return answer_video(await create_job(context, request, extends=True))
@@ -167,13 +174,24 @@ def build_creating(context: ServerContext) -> APIRouter:
         "/v1/videos/{video_id}/remix",
         response_model=Video,
         summary="Make a video again with another prompt",
-        openapi_extra=body_schema(REMIX_FIELDS, ["prompt"]),
+        responses={200: {"headers": POLL_HEADER}},
+        openapi_extra=body_schema(REMIX_FIELDS, ["prompt"], REMIX_EXAMPLE),
     )
-    async def remix_video(video_id: str, request: Request) -> PlainAnswer:
+    async def remix_video(video_id: VideoId, request: Request) -> PlainAnswer:
         return answer_video(await remix_job(context, video_id, request))
 
-    @router.post("/v1/videos/edits", summary="Not done: no model here edits a video")
-    @router.post("/v1/videos/characters", summary="Not done: no model here keeps characters")
+    @router.post(
+        "/v1/videos/edits",
+        status_code=400,
+        operation_id="edit_video",
+        summary="Not done: no model here edits a video",
+    )
+    @router.post(
+        "/v1/videos/characters",
+        status_code=400,
+        operation_id="create_character",
+        summary="Not done: no model here keeps characters",
+    )
     async def refuse(request: Request) -> PlainAnswer:
         what = request.url.path.rpartition("/")[2]
         message = (

@@ -20,9 +20,9 @@ from tiomagic_server.answering.errors import build_error
 from tiomagic_server.answering.openai import STATUSES, to_video
 from tiomagic_server.jobs.callers import Caller
 from tiomagic_server.jobs.media import MEDIA_TYPES, ContentVariant, find_file
-from tiomagic_server.routes.answers import ERRORS, body_schema
+from tiomagic_server.routes.answers import ERRORS, KEY, VideoId, describe_header
 from tiomagic_server.routes.context import ServerContext, caller_of
-from tiomagic_server.routes.creating import CREATE_FIELDS, create_job
+from tiomagic_server.routes.creating import CREATE_BODY, create_job
 from tiomagic_server.routes.reading import CONTENT
 
 LOOK_EVERY_S: Final = 0.5
@@ -33,6 +33,10 @@ FAREWELL_S: Final = 5.0
 """Seconds that a stream has to end in order when the server is stopped."""
 SYNC_TIMEOUT_S: Final = 600.0
 """Seconds that a request may wait for its video."""
+SYNC_HEADERS: Final = {
+    "x-video-id": describe_header("The id of the video; also of an error after it was stored"),
+    "x-inference-time-s": describe_header("Seconds that its run took, where they are known"),
+}
 _EVENT_ID: Final = re.compile(r"[0-9]{1,18}")
 """The version of a job; longer numbers are none, and slow to read."""
 _SSE: Final[dict[str, Any]] = {
@@ -43,7 +47,7 @@ _SSE: Final[dict[str, Any]] = {
 
 def build_following(context: ServerContext) -> APIRouter:
     """Return the routes that last until a video is made."""
-    router = APIRouter(tags=["videos"], responses=ERRORS)
+    router = APIRouter(tags=["videos"], responses=ERRORS, dependencies=[KEY])
 
     @router.get(
         "/v1/videos/{video_id}/events",
@@ -52,7 +56,11 @@ def build_following(context: ServerContext) -> APIRouter:
         responses={200: _SSE, 204: {"description": "The end was seen already: do not come again"}},
     )
     async def follow_video(
-        video_id: str, request: Request, last_event_id: Annotated[str, Header()] = ""
+        video_id: VideoId,
+        request: Request,
+        last_event_id: Annotated[
+            str, Header(description="The id of the last event that came: the rest follows")
+        ] = "",
     ) -> Response:
         caller = caller_of(request)
         seen = int(last_event_id) if _EVENT_ID.fullmatch(last_event_id) else 0
@@ -71,8 +79,8 @@ def build_following(context: ServerContext) -> APIRouter:
         "/v1/videos/sync",
         summary="Make a video and wait for it",
         response_class=Response,
-        responses={200: CONTENT},
-        openapi_extra=body_schema(CREATE_FIELDS, ["prompt"]),
+        responses={200: {**CONTENT, "headers": SYNC_HEADERS}},
+        openapi_extra=CREATE_BODY,
     )
     async def make_and_wait(request: Request) -> Response:
         job = await create_job(context, request)

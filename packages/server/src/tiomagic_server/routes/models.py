@@ -10,7 +10,7 @@ from pydantic import BaseModel
 from tiomagic.api.models import find_cards
 from tiomagic_server.answering.errors import PlainAnswer
 from tiomagic_server.answering.models import KNOWN_SINCE, ServedModels, list_served
-from tiomagic_server.routes.answers import ERRORS
+from tiomagic_server.routes.answers import ERRORS, KEY
 from tiomagic_server.routes.context import ServerContext
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ class ModelEntries(BaseModel):
 
 def build_models(context: ServerContext) -> APIRouter:
     """Return the routes that list models."""
-    router = APIRouter(tags=["models"], responses=ERRORS)
+    router = APIRouter(tags=["models"], responses=ERRORS, dependencies=[KEY])
 
     def cards() -> list[ModelCard]:
         session = context.tm.session

@@ -11,10 +11,10 @@ from tiomagic_server.access.links import ContentLinks
 from tiomagic_server.answering.errors import PlainAnswer
 from tiomagic_server.answering.openrouter import OpenRouterJob, to_generation
 from tiomagic_server.jobs.media import ContentVariant
-from tiomagic_server.routes.answers import OPENROUTER_ERRORS, body_schema
+from tiomagic_server.routes.answers import KEY, OPENROUTER_ERRORS, VideoId
 from tiomagic_server.routes.context import ServerContext, caller_of
-from tiomagic_server.routes.creating import CREATE_FIELDS, create_job, find_base
-from tiomagic_server.routes.reading import CONTENT, answer_content
+from tiomagic_server.routes.creating import CREATE_BODY, create_job, find_base
+from tiomagic_server.routes.reading import FILE_ANSWERS, answer_content
 
 
 def build_openrouter(context: ServerContext, links: ContentLinks) -> APIRouter:
@@ -30,21 +30,23 @@ def build_openrouter(context: ServerContext, links: ContentLinks) -> APIRouter:
         content = links.make(f"{base}/videos", job.job_id, caller_of(request).key_id)
         return to_generation(job, base, content).model_dump(exclude_none=True)
 
-    router = APIRouter(prefix="/api/v1", tags=["openrouter"], responses=OPENROUTER_ERRORS)
+    router = APIRouter(
+        prefix="/api/v1", tags=["openrouter"], responses=OPENROUTER_ERRORS, dependencies=[KEY]
+    )
 
     @router.post(
         "/videos",
         status_code=202,
         response_model=OpenRouterJob,
         summary="Make a video",
-        openapi_extra=body_schema(CREATE_FIELDS, ["prompt"]),
+        openapi_extra=CREATE_BODY,
     )
     async def generate(request: Request) -> PlainAnswer:
         job = await create_job(context, request)
         return PlainAnswer(describe(job, request), 202)
 
     @router.get("/videos/{job_id}", response_model=OpenRouterJob, summary="Look at a video")
-    async def get_generation(job_id: str, request: Request) -> PlainAnswer:
+    async def get_generation(job_id: VideoId, request: Request) -> PlainAnswer:
         caller = caller_of(request)
         job = await context.read(lambda: context.desk.look(job_id, caller))
         return PlainAnswer(describe(job, request))
@@ -54,9 +56,9 @@ def build_openrouter(context: ServerContext, links: ContentLinks) -> APIRouter:
         "/videos/{job_id}/content",
         summary="Fetch a video",
         response_class=Response,
-        responses={200: CONTENT, 206: CONTENT, 416: {"description": "No such part of the file"}},
+        responses=FILE_ANSWERS,
     )
-    async def get_content(job_id: str, request: Request) -> Response:
+    async def get_content(job_id: VideoId, request: Request) -> Response:
         return await answer_content(context, request, job_id, ContentVariant.VIDEO)
 
     return router

@@ -26,7 +26,7 @@ from tiomagic_server.answering.openai import (
     to_video,
 )
 from tiomagic_server.jobs.media import MEDIA_TYPES, ContentVariant, find_file, forget_pictures
-from tiomagic_server.routes.answers import ERRORS
+from tiomagic_server.routes.answers import ERRORS, KEY, POLL_HEADER, VideoId, describe_header
 from tiomagic_server.routes.context import ServerContext, caller_of
 
 CANCEL_TIMEOUT_S: Final = 30.0
@@ -56,14 +56,16 @@ def answer_video(job: Job) -> PlainAnswer:
 
 def build_reading(context: ServerContext) -> APIRouter:
     """Return the routes that read and delete videos in OpenAI's form."""
-    router = APIRouter(tags=["videos"], responses=ERRORS)
+    router = APIRouter(tags=["videos"], responses=ERRORS, dependencies=[KEY])
 
     @router.get("/v1/videos", response_model=VideoPage, summary="List videos")
     async def list_videos(
         request: Request,
-        limit: Annotated[int, Query(ge=1, le=MAX_PAGE)] = 20,
+        limit: Annotated[int, Query(ge=1, le=MAX_PAGE, description="Most videos")] = 20,
         after: Annotated[str | None, Query(description="The last id of the page before")] = None,
-        order: ListOrder = ListOrder.DESCENDING,
+        order: Annotated[
+            ListOrder, Query(description="By the time of creation")
+        ] = ListOrder.DESCENDING,
     ) -> PlainAnswer:
         caller = caller_of(request)
         jobs, more = await context.read(
@@ -73,13 +75,18 @@ def build_reading(context: ServerContext) -> APIRouter:
         )
         return PlainAnswer(to_page(jobs, has_more=more).model_dump())
 
-    @router.get("/v1/videos/{video_id}", response_model=Video, summary="Look at a video")
-    async def retrieve_video(video_id: str, request: Request) -> PlainAnswer:
+    @router.get(
+        "/v1/videos/{video_id}",
+        response_model=Video,
+        summary="Look at a video",
+        responses={200: {"headers": POLL_HEADER}},
+    )
+    async def retrieve_video(video_id: VideoId, request: Request) -> PlainAnswer:
         caller = caller_of(request)
         return answer_video(await context.read(lambda: context.desk.look(video_id, caller)))
 
     @router.delete("/v1/videos/{video_id}", response_model=DeletedVideo, summary="Delete a video")
-    async def delete_video(video_id: str, request: Request) -> PlainAnswer:
+    async def delete_video(video_id: VideoId, request: Request) -> PlainAnswer:
         await delete_job(context, request, video_id)
         return PlainAnswer(DeletedVideo(id=video_id).model_dump())
 
@@ -88,10 +95,12 @@ def build_reading(context: ServerContext) -> APIRouter:
         "/v1/videos/{video_id}/content",
         summary="Fetch a video, its thumbnail or a sheet of its frames",
         response_class=Response,
-        responses={200: CONTENT, 206: CONTENT, 416: {"description": "No such part of the file"}},
+        responses=FILE_ANSWERS,
     )
-    async def read_content(
-        video_id: str, request: Request, variant: ContentVariant = ContentVariant.VIDEO
+    async def download_content(
+        video_id: VideoId,
+        request: Request,
+        variant: Annotated[ContentVariant, Query(description="What")] = ContentVariant.VIDEO,
     ) -> Response:
         return await answer_content(context, request, video_id, variant)
 
@@ -105,6 +114,16 @@ CONTENT: Final[dict[str, Any]] = {
         for kind in sorted(set(MEDIA_TYPES.values()))
     },
 }
+FILE_ANSWERS: Final[dict[int | str, dict[str, Any]]] = {
+    200: CONTENT,
+    206: {
+        **CONTENT,
+        "description": "The part of the file that the header Range asks for",
+        "headers": {"Content-Range": describe_header("Which part of how many bytes")},
+    },
+    416: {"description": "No such part of the file"},
+}
+"""Answers with a file."""
 
 
 async def answer_content(
