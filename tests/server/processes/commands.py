@@ -229,9 +229,11 @@ def read_line(pid: int) -> str:
 
 
 def is_alive(pid: int) -> bool:
-    """Return whether a process is there, and no zombie."""
+    """Return whether a process is there, and not only a zombie."""
     try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+        is_zombie = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+        # The first thread may be one while others end: until then they hold the port.
+        return not is_zombie or len(list(Path(f"/proc/{pid}/task").iterdir())) > 1
     except OSError:
         return False
 
