@@ -26,15 +26,43 @@ H100 = {"GPU": 2.0, "CPU": 8.0, "accelerator_type:H100": 1.0}
 PLAIN = {"CPU": 8.0}
 
 
-@pytest.mark.parametrize("address", ["auto", "ray://head:10001", "10.0.0.1:6379", "[::1]:6379"])
+@pytest.mark.parametrize(
+    "address", ["auto", "ray://head:10001", "10.0.0.1:6379", "[::1]:6379", "http://head:8265"]
+)
 def test_an_address_is_taken(address):
     RayOptions(address=address).check()
 
 
-@pytest.mark.parametrize("address", ["http://head:8265", "head", "ray://head", "head:0", "local"])
+@pytest.mark.parametrize("address", ["head", "ray://head", "head:0", "local", "http://head/jobs"])
 def test_no_address_is_refused_with_one_that_works(address):
     with pytest.raises(ConfigurationError, match=r"ray://"):
         RayOptions(address=address).check()
+
+
+@pytest.mark.parametrize(
+    "address", ["http://head:8265", "http://head:8265/", "https://head", "http://[::1]:8265"]
+)
+def test_the_address_of_a_dashboard_names_its_head(address):
+    """No model can be kept loaded through a dashboard; its head also listens for drivers."""
+    host = "[::1]" if "::" in address else "head"
+    assert RayOptions(address=address).ray_address == f"ray://{host}:10001"
+    assert RayOptions(address=address).endpoint == (host.strip("[]"), 10001)
+
+
+def test_a_gpu_that_the_autoscaler_adds_is_no_missing_one():
+    """Ray tells no caller which machines could come: the user does."""
+    options = RayOptions(gpu="L4:2", autoscaled_gpus="H100, L4:4")
+    options.check()
+    place = options.place(needs_gpu=True)
+    assert place.settle([PLAIN, *options.find_autoscaled()]).kind == "L4"
+    with pytest.raises(ConfigurationError, match="ray_autoscaled_gpus") as caught:
+        place.settle([PLAIN, H100])
+    assert caught.value.code == "no_such_gpu"
+    three = RayOptions(gpu="H100:3", autoscaled_gpus="H100")
+    with pytest.raises(ConfigurationError):
+        three.place(needs_gpu=True).settle(three.find_autoscaled())
+    with pytest.raises(ConfigurationError, match="ray_autoscaled_gpus='H100 L4'"):
+        RayOptions(autoscaled_gpus="H100 L4").check()
 
 
 def test_the_token_is_in_no_repr():

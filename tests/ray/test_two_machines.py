@@ -64,7 +64,8 @@ def find_workers(tm):
 def test_room_is_made_on_one_machine_and_a_new_head_is_found(pair, connect):
     """A job for two GPUs ends the idle workers of one machine; those of the other one stay.
 
-    Then the head ends, and one that is started at the same place gets the next job.
+    Then the head ends, and one that is started at the same place gets the next job. One more waits
+    for a kind of GPU that the autoscaler adds, here the test, when Ray has been asked for it.
     """
     tm, both = connect(gpu="T4"), connect(gpu="T4:2")
     long = [draw(tm, steps=10_000, pause_s=0.01) for _ in range(WORKERS)]
@@ -89,6 +90,13 @@ def test_room_is_made_on_one_machine_and_a_new_head_is_found(pair, connect):
     pair.kill_all()
     pair.start_head()
     (job,) = wait_for(tm, [draw_again(tm)])
+    assert job.status == "completed", job.error
+
+    later = draw(connect(gpu="L4", ray_autoscaled_gpus="L4"))
+    assert later.refresh().status == "queued"
+    pair.kind = "L4"
+    pair.start_node(cpus=2)
+    (job,) = wait_for(tm, [later])
     assert job.status == "completed", job.error
 
 

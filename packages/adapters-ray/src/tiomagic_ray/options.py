@@ -10,13 +10,15 @@ from typing import Final
 from tiomagic_domain.codes import ErrorCode
 from tiomagic_domain.errors import AuthenticationError, ConfigurationError
 from tiomagic_domain.plugins import ProviderSettings
-from tiomagic_ray.placement import Placement, parse_gpu
+from tiomagic_ray.placement import Placement, describe_node, parse_gpu
 
 HOST_AND_PORT: Final = re.compile(r"(ray://)?(\[[0-9a-fA-F:.]+\]|[^\s:/@]+):([0-9]{1,5})")
 AUTO: Final = "auto"
 """The cluster that this machine belongs to, or that Ray's own ``RAY_ADDRESS`` names."""
 PRINTABLE: Final = re.compile(r"[!-~]*")
-DASHBOARD: Final = re.compile(r"https?://")
+DASHBOARD: Final = re.compile(r"https?://(\[[0-9a-fA-F:.]+\]|[^\s:/@]+)(?::[0-9]{1,5})?/?")
+CLIENT_PORT: Final = 10001
+"""Where a head listens for drivers from outside, unless it was started with another port."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,11 +26,15 @@ class RayOptions:
     """Settings of the Ray provider."""
 
     address: str = AUTO
-    """``auto``, ``ray://host:10001`` from outside of the cluster, or ``host:6379`` from within."""
+    """``auto``, ``ray://host:10001`` from outside of the cluster, ``host:6379`` from within, or the
+    dashboard's ``http://host:8265``, whose host is then asked at port 10001."""
     token: str | None = field(default=None, repr=False)
     """The cluster's token; None for the one that Ray's own tools have stored."""
     gpu: str | None = None
     """A kind of GPU, as Ray calls it, such as ``H100`` or ``A100:2``; None for any."""
+    autoscaled_gpus: str | None = None
+    """Kinds of GPU that the cluster's autoscaler adds when they are asked for, such as
+    ``H100, L4:4`` where a machine has four; None for what is there."""
     device: str | None = None
     """``cpu`` for a run without a GPU; None for a GPU where there are some."""
     shared_dir: Path | None = None
@@ -43,16 +49,10 @@ class RayOptions:
             ConfigurationError: when the address or the GPU is not legal.
             AuthenticationError: when the token cannot be one.
         """
-        if DASHBOARD.match(self.address):
-            raise ConfigurationError(
-                f"address={self.address!r} is the one of Ray's dashboard, where no model can be "
-                "kept loaded: give ray://<the same host>:10001",
-                details={"setting": "address", "given": self.address},
-            )
         if self.address != AUTO and self.endpoint is None:
             raise ConfigurationError(
                 f"address={self.address!r} is no address of a Ray cluster: give 'auto', "
-                "'ray://host:10001' or 'host:6379'",
+                "'ray://host:10001', 'http://host:8265' or 'host:6379'",
                 details={"setting": "address", "given": self.address, "nearest": AUTO},
             )
         if not PRINTABLE.fullmatch((self.token or "").strip()):
@@ -65,14 +65,30 @@ class RayOptions:
             )
         if self.gpu is not None:
             parse_gpu(self.gpu)
+        self.find_autoscaled()
+
+    @property
+    def ray_address(self) -> str:
+        """The address as Ray's drivers take it: through a dashboard no model can be kept loaded."""
+        found = DASHBOARD.fullmatch(self.address)
+        return self.address if found is None else f"ray://{found[1]}:{CLIENT_PORT}"
 
     @property
     def endpoint(self) -> tuple[str, int] | None:
         """Host and port of the address; None for ``auto``, and where it has none."""
-        found = HOST_AND_PORT.fullmatch(self.address)
+        found = HOST_AND_PORT.fullmatch(self.ray_address)
         if found is None or not 0 < int(found[3]) < 65536:
             return None
         return found[2].strip("[]"), int(found[3])
+
+    def find_autoscaled(self) -> list[dict[str, float]]:
+        """Return what a machine of each kind that the autoscaler adds has, by Ray's names.
+
+        Raises:
+            ConfigurationError: when one of them is no kind of GPU.
+        """
+        named = [text for text in (self.autoscaled_gpus or "").split(",") if text.strip()]
+        return [describe_node(*parse_gpu(text, "ray_autoscaled_gpus")) for text in named]
 
     def place(self, *, needs_gpu: bool) -> Placement:
         """Return what a job asks the cluster for.
@@ -90,6 +106,7 @@ def read_options(settings: ProviderSettings) -> RayOptions:
         token=settings["ray_token"],
         shared_dir=settings["ray_shared_dir"],
         gpu=settings["gpu"],
+        autoscaled_gpus=settings["ray_autoscaled_gpus"],
         device=settings["device"],
         worker_idle_s=settings["worker_idle_s"],
     )

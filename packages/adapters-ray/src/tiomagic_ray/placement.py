@@ -17,8 +17,12 @@ CPUS_BESIDE_GPU: Final = 1.0
 """CPUs of a worker: it prepares inputs and encodes the video while its GPU waits."""
 
 
-def parse_gpu(text: str) -> tuple[str, int]:
+def parse_gpu(text: str, setting: str = "gpu") -> tuple[str, int]:
     """Return the kind and the number of ``H100`` or ``A100:2``.
+
+    Args:
+        text: What was given.
+        setting: For which setting.
 
     Raises:
         ConfigurationError: when it is neither.
@@ -26,11 +30,16 @@ def parse_gpu(text: str) -> tuple[str, int]:
     found = GPU.fullmatch(text.strip())
     if found is None:
         raise ConfigurationError(
-            f"gpu={text!r} is no kind of GPU: give one that your cluster has, such as 'H100', or "
-            "'A100:2' for two that make each video together",
-            details={"setting": "gpu", "given": text},
+            f"{setting}={text!r} is no kind of GPU: give one that your cluster has, such as "
+            "'H100', or 'A100:2' for two of one machine",
+            details={"setting": setting, "given": text},
         )
     return found[1], int(found[2] or 1)
+
+
+def describe_node(kind: str, count: int) -> dict[str, float]:
+    """Return what a machine with such GPUs has, by Ray's names."""
+    return {"GPU": count, "CPU": count * CPUS_BESIDE_GPU, f"{KIND_RESOURCE}{kind}": 1}
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,13 +70,13 @@ class Placement:
         """Return the placement that a cluster can fulfil.
 
         Args:
-            nodes: The resources of each node that is alive.
+            nodes: The resources of each node that is alive, or that can come.
 
         Raises:
             ConfigurationError: when it has no such GPU.
         """
         there = list(nodes)
-        if self.gpus == 0 or any(self._fits(node) for node in there):
+        if self.gpus == 0 or any(self.has_place_in(node) for node in there):
             return self
         if not self.is_needed:
             return Placement()
@@ -87,13 +96,14 @@ class Placement:
         )
         wanted = f"{self.gpus} {self.kind or 'GPU'}"
         raise ConfigurationError(
-            f"no machine of the Ray cluster has {wanted}; {has}. Change gpu, or use device='cpu' "
-            "for a small model",
+            f"no machine of the Ray cluster has {wanted}; {has}. Change gpu, use device='cpu' for "
+            "a small model, or name in ray_autoscaled_gpus what its autoscaler adds",
             details={"wanted": wanted, "kinds": kinds, "gpus": count},
             code=ErrorCode.NO_SUCH_GPU,
         )
 
-    def _fits(self, node: Mapping[str, float]) -> bool:
+    def has_place_in(self, node: Mapping[str, float]) -> bool:
+        """Say whether a machine has what a worker asks for, free or not."""
         has_kind = self.kind is None or f"{KIND_RESOURCE}{self.kind}" in node
         return has_kind and node.get("GPU", 0) >= self.gpus
 

@@ -33,6 +33,7 @@ class RayPlugin(ProviderPlugin):
             "address": Setting("RAY_ADDRESS", parse_text, default=AUTO),
             "ray_token": Setting("RAY_AUTH_TOKEN", parse_text, secret=True),
             "ray_shared_dir": Setting(SHARED_VARIABLE, parse_path),
+            "ray_autoscaled_gpus": Setting("TIOMAGIC_RAY_AUTOSCALED_GPUS", parse_text),
         }
     )
     shared_settings: ClassVar[frozenset[str]] = frozenset(

@@ -249,7 +249,8 @@ class RayProvider(ProviderBase):
                 raise
             # To a submission this is no passing trouble: nothing has begun that could go on.
             raise APIError(error.message, details=error.details, code=error.code) from error
-        return self._place(card).settle(node["resources"] for node in nodes)
+        there = [node["resources"] for node in nodes]
+        return self._place(card).settle([*there, *self._options.find_autoscaled()])
 
     def _check_shared_folder(self) -> None:
         """Raise if a machine has not the shared folder; each is asked once."""

@@ -128,10 +128,10 @@ class ClusterConnection:
         options = self._options
         options.check()
         if options.endpoint is not None:
-            _reach(options.address, options.endpoint)
+            _reach(options.ray_address, options.endpoint)
         driver = DriverProcess(options.token, ON_LOOPBACK if is_on_loopback_alone(options) else {})
         try:
-            driver.ask(CONNECT_S, "connect", options.address)
+            driver.ask(CONNECT_S, "connect", options.ray_address)
         except (DriverGoneError, NoAnswer) as error:
             driver.close()
             reason = str(error) or f"no answer within {CONNECT_S:g} s"
@@ -143,7 +143,7 @@ class ClusterConnection:
 
     def _explain(self, reason: str, driver: DriverProcess) -> TioMagicError:
         has_token = bool(look_for_token(self._options).is_there)
-        return explain(self._options.address, reason, driver.printed, has_token=has_token)
+        return explain(self._options.ray_address, reason, driver.printed, has_token=has_token)
 
 
 class DriverGoneError(Exception):

@@ -47,8 +47,12 @@ def _examine(connection: ClusterConnection, options: RayOptions) -> Iterator[Che
     yield Check(part=PART, outcome=CheckOutcome.OK, message=message)
     if options.gpu is not None:
         # Raises with the kinds that there are.
-        options.place(needs_gpu=True).settle(machine.resources for machine in machines)
-        yield Check(part="ray gpu", outcome=CheckOutcome.OK, message=f"{options.gpu} is there")
+        there = [machine.resources for machine in machines]
+        place = options.place(needs_gpu=True)
+        place.settle([*there, *options.find_autoscaled()])
+        is_there = any(place.has_place_in(resources) for resources in there)
+        message = f"{options.gpu} is {'there' if is_there else 'added by the autoscaler'}"
+        yield Check(part="ray gpu", outcome=CheckOutcome.OK, message=message)
     ours = find_versions()
     for machine in machines:
         yield from _describe(machine, ours)

@@ -25,7 +25,7 @@ def is_on_loopback_alone(options: RayOptions) -> bool:
     Args:
         options: With the address; one with ``ray://`` is the same to Ray either way.
     """
-    if options.address.startswith("ray://"):
+    if options.ray_address.startswith("ray://"):
         return False
     endpoint = _last_started() if options.address == AUTO else options.endpoint
     if endpoint is None or not _is_loopback(endpoint[0]):

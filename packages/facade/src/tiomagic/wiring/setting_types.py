@@ -44,6 +44,7 @@ class MoreSettings(TypedDict, total=False):
     address: str | None
     ray_token: str | None
     ray_shared_dir: str | Path | None
+    ray_autoscaled_gpus: str | None
     ui_auth: str | None
     ui_allowed_hosts: str | None
     announce_jobs: bool | str | None

@@ -34,6 +34,7 @@ setting                  variable                          default
 ``address``              ``RAY_ADDRESS``                   ``auto``; of a Ray cluster
 ``ray_token``            ``RAY_AUTH_TOKEN``                what Ray's own tools have stored
 ``ray_shared_dir``       ``TIOMAGIC_RAY_SHARED_DIR``       none; a folder of all its machines
+``ray_autoscaled_gpus``  ``TIOMAGIC_RAY_AUTOSCALED_GPUS``  none; kinds of GPU that it can get
 ``ui_auth``              ``TIOMAGIC_UI_AUTH``              none; ``user:password`` of the web page
 ``ui_allowed_hosts``     ``TIOMAGIC_UI_ALLOWED_HOSTS``     none; names of the web page, with commas
 ``announce_jobs``        ``TIOMAGIC_ANNOUNCE_JOBS``        true; the id of a job on a terminal
