@@ -246,6 +246,24 @@ def test_a_video_that_cannot_be_saved_can_be_fetched_again(parts):
     assert parts.generation.check(job.job_id).status == "completed"
 
 
+def test_a_video_that_cannot_be_fetched_says_why_its_job_waits(parts, monkeypatch):
+    """A disk that is full while it comes: the stored job says so, and the next check has it."""
+    job = submit(parts)
+    parts.generation.check(job.job_id)
+
+    def poll(_job):
+        raise ProcessingError("no space left for it", code="disk_full")
+
+    with monkeypatch.context() as full:
+        full.setattr(parts.remote, "poll", poll)
+        with pytest.raises(ProcessingError) as caught:
+            parts.generation.check(job.job_id)
+    assert caught.value.details["job_id"] == job.job_id
+    assert parts.stored(job.job_id).status == "running"
+    assert parts.stored(job.job_id).message == "no space left for it"
+    assert parts.generation.check(job.job_id).status == "completed"
+
+
 def test_a_blocking_video_that_cannot_be_saved_can_be_fetched_again(parts):
     """The same holds for a run in this process: the work is not lost."""
     parts.outputs.failure = ProcessingError("no space left")

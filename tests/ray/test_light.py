@@ -39,6 +39,33 @@ def test_no_address_is_refused_with_one_that_works(address):
         RayOptions(address=address).check()
 
 
+def test_a_blank_variable_is_named(monkeypatch):
+    """To tiomagic it is not set, and Ray would read it in place of "auto"."""
+    monkeypatch.setenv("RAY_ADDRESS", " ")
+    with pytest.raises(ConfigurationError, match="RAY_ADDRESS=' ' is blank") as caught:
+        RayOptions().check()
+    assert caught.value.details["nearest"] == "auto"
+    RayOptions(address="10.0.0.1:6379").check()
+    monkeypatch.setenv("RAY_ADDRESS", "")
+    RayOptions().check()
+
+
+@pytest.mark.parametrize(
+    ("device", "nearest"),
+    [("tpu", "cuda"), ("CPU", "cpu"), ("cuda:0,cuda:1", "cuda"), ("", "cuda")],
+)
+def test_no_device_is_refused_with_one_that_works(device, nearest):
+    """It is not taken for a GPU that no machine has."""
+    with pytest.raises(ConfigurationError, match="'cuda' for a GPU") as caught:
+        RayOptions(device=device).check()
+    assert caught.value.details["nearest"] == nearest
+
+
+@pytest.mark.parametrize("device", ["cpu", "cuda", "cuda:0", "gpu", None])
+def test_a_device_is_taken(device):
+    RayOptions(device=device).check()
+
+
 @pytest.mark.parametrize(
     "address", ["http://head:8265", "http://head:8265/", "https://head", "http://[::1]:8265"]
 )

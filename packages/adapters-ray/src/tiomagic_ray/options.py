@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Final
 from tiomagic_domain.codes import ErrorCode
 from tiomagic_domain.errors import AuthenticationError, ConfigurationError
 from tiomagic_domain.plugins import ProviderSettings
+from tiomagic_domain.suggestions import closest
 from tiomagic_ray.placement import Placement, describe_node, parse_gpu
 
 HOST_AND_PORT: Final = re.compile(r"(ray://)?(\[[0-9a-fA-F:.]+\]|[^\s:/@]+):([0-9]{1,5})")
@@ -17,6 +19,9 @@ AUTO: Final = "auto"
 """The cluster that this machine belongs to, or that Ray's own ``RAY_ADDRESS`` names."""
 PRINTABLE: Final = re.compile(r"[!-~]*")
 DASHBOARD: Final = re.compile(r"https?://(\[[0-9a-fA-F:.]+\]|[^\s:/@]+)(?::[0-9]{1,5})?/?")
+DEVICES: Final = ("cuda", "cpu")
+DEVICE: Final = re.compile(r"cpu|gpu|cuda(:[0-9]+)?")
+"""Which of a machine's GPUs it is, Ray says: a number means none in particular."""
 CLIENT_PORT: Final = 10001
 """Where a head listens for drivers from outside, unless it was started with another port."""
 
@@ -36,7 +41,7 @@ class RayOptions:
     """Kinds of GPU that the cluster's autoscaler adds when they are asked for, such as
     ``H100, L4:4`` where a machine has four; None for what is there."""
     device: str | None = None
-    """``cpu`` for a run without a GPU; None for a GPU where there are some."""
+    """``cpu`` for a run without a GPU, ``cuda`` for one with; None for a GPU where there is one."""
     shared_dir: Path | None = None
     """A folder that the cluster's machines have, too; None to send inputs and videos."""
     worker_idle_s: int = 300
@@ -46,14 +51,19 @@ class RayOptions:
         """Check what can be checked without a cluster.
 
         Raises:
-            ConfigurationError: when the address or the GPU is not legal.
+            ConfigurationError: when the address, the device or the GPU is not legal.
             AuthenticationError: when the token cannot be one.
         """
-        if self.address != AUTO and self.endpoint is None:
+        self._check_address()
+        if self.device is not None and not DEVICE.fullmatch(self.device):
             raise ConfigurationError(
-                f"address={self.address!r} is no address of a Ray cluster: give 'auto', "
-                "'ray://host:10001', 'http://host:8265' or 'host:6379'",
-                details={"setting": "address", "given": self.address, "nearest": AUTO},
+                f"device={self.device!r} is no device of a Ray cluster: give 'cuda' for a GPU or "
+                "'cpu' for none. gpu='H100' chooses its kind, and 'A100:2' two of one machine",
+                details={
+                    "setting": "device",
+                    "given": self.device,
+                    "nearest": closest(self.device, DEVICES) or DEVICES[0],
+                },
             )
         if not PRINTABLE.fullmatch((self.token or "").strip()):
             # Ray's driver would end without a word.
@@ -66,6 +76,22 @@ class RayOptions:
         if self.gpu is not None:
             parse_gpu(self.gpu)
         self.find_autoscaled()
+
+    def _check_address(self) -> None:
+        variable = os.environ.get("RAY_ADDRESS", "")
+        if self.address == AUTO and variable and not variable.strip():
+            # To tiomagic it is not set; Ray itself would read it for "auto", and fail.
+            raise ConfigurationError(
+                f"RAY_ADDRESS={variable!r} is blank: unset it, or give 'auto', 'ray://host:10001' "
+                "or 'host:6379'",
+                details={"variable": "RAY_ADDRESS", "given": variable, "nearest": AUTO},
+            )
+        if self.address != AUTO and self.endpoint is None:
+            raise ConfigurationError(
+                f"address={self.address!r} is no address of a Ray cluster: give 'auto', "
+                "'ray://host:10001', 'http://host:8265' or 'host:6379'",
+                details={"setting": "address", "given": self.address, "nearest": AUTO},
+            )
 
     @property
     def ray_address(self) -> str:

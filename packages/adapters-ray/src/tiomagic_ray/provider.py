@@ -40,7 +40,7 @@ from tiomagic_ray.link.spool import FetchedVideos, send_inputs
 from tiomagic_ray.options import RayOptions
 from tiomagic_ray.placement import Placement
 from tiomagic_ray.shared_folder import SharedFolder
-from tiomagic_ray.tokens import look_for_token
+from tiomagic_ray.tokens import look_for_token, missing_token_error
 
 DEFAULT_MODEL: Final = "wan2.1-vace-14b"
 BATCH_CONCURRENCY: Final = 64
@@ -122,11 +122,16 @@ class RayProvider(ProviderBase):
         Raises:
             MissingDependencyError: with the command that installs Ray.
             ConfigurationError: with advice.
+            AuthenticationError: ``cluster_token``, when there is none or it cannot be one.
             ValidationError: when an input cannot be sent.
         """
         if importlib.util.find_spec("ray") is None:
             raise missing_extra_error("ray", "running models on a Ray cluster", module="ray")
         self._options.check()
+        token = look_for_token(self._options)
+        if token.is_needed and not token.is_there:
+            # Here, and not by the preflight, which would call it a run that does not fit.
+            raise missing_token_error(self._options.ray_address)
         check_payload(request, "the cluster")
 
     def ask_ahead(self, request: Request) -> None:

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
+from tiomagic_domain.codes import ErrorCode
+from tiomagic_domain.errors import AuthenticationError
 from tiomagic_domain.ports.preflight import TokenState
 from tiomagic_ray.options import RayOptions
 
@@ -30,3 +32,17 @@ def look_for_token(
     stored = environment.get("RAY_AUTH_TOKEN_PATH") or (home or Path.home()) / ".ray" / "auth_token"
     is_there = bool(options.token) or Path(stored).is_file()
     return TokenState(service="a Ray cluster", is_needed=is_needed, is_there=is_there, why=WHY)
+
+
+def missing_token_error(address: str) -> AuthenticationError:
+    """Return the error for a cluster whose token is not here; the caller raises it.
+
+    Args:
+        address: As it is configured.
+    """
+    return AuthenticationError(
+        f"the Ray cluster at address={address!r} wants a token, and there is none: set "
+        "RAY_AUTH_TOKEN, or ray_token, to the one that its head was started with",
+        details={"address": address, "variable": "RAY_AUTH_TOKEN"},
+        code=ErrorCode.CLUSTER_TOKEN,
+    )

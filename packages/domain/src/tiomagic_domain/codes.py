@@ -165,7 +165,7 @@ class ErrorCode(StrEnum):
     NO_CLUSTER = "no_cluster", "no Ray cluster answers at the address"
     CLUSTER_TOKEN = (
         "cluster_token",
-        "the Ray cluster wants a token, or refuses the one it was given",
+        "the token of the Ray cluster is missing, or refused",
     )
     CLUSTER_VERSIONS = "cluster_versions", "the Ray cluster has another version of Ray or Python"
     NO_SUCH_GPU = "no_such_gpu", "no machine of the Ray cluster has the GPU that is asked for"

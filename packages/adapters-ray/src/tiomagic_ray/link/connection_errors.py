@@ -13,6 +13,7 @@ from tiomagic_domain.errors import (
     TioMagicError,
 )
 from tiomagic_domain.redaction import redact
+from tiomagic_ray.tokens import missing_token_error
 
 REFUSED_TOKEN: Final = re.compile(
     r"InvalidAuthToken|UNAUTHENTICATED|Unauthenticated|Invalid or missing authentication token"
@@ -56,12 +57,7 @@ def explain(address: str, message: str, printed: str, *, has_token: bool = True)
             code=ErrorCode.CLUSTER_TOKEN,
         )
     if is_refused or NO_TOKEN.search(message):
-        return AuthenticationError(
-            f"the Ray cluster at address={address!r} wants a token, and there is none: set "
-            "RAY_AUTH_TOKEN, or ray_token, to the one that its head was started with",
-            details={"address": address, "variable": "RAY_AUTH_TOKEN"},
-            code=ErrorCode.CLUSTER_TOKEN,
-        )
+        return missing_token_error(address)
     if OTHER_VERSION.search(message):
         found = VERSIONS.findall(message)
         names = [f"{name} {version}" for name, version in found]

@@ -16,6 +16,7 @@ from tiomagic_domain.files.owner_only import make_private
 from tiomagic_domain.files.replacing import replacing
 from tiomagic_domain.jobs.job import Job
 from tiomagic_domain.media import Media, VideoFile
+from tiomagic_domain.requests.wire import FULL_DISK
 from tiomagic_ray.constants import CHUNK_BYTES
 from tiomagic_ray.link.connection import ClusterConnection
 from tiomagic_ray.shared_folder import SharedFolder
@@ -80,7 +81,7 @@ class FetchedVideos:
                 if sha256_of(part) != outcome["sha256"]:
                     raise _damaged(job)
         except OSError as error:
-            raise self._unwritten(job, error) from error
+            raise explain_unwritten(job, self._folder, error) from error
 
     def _fetch(self, target: Path, job: Job, sha256: str, connection: ClusterConnection) -> None:
         digest = hashlib.sha256()
@@ -99,13 +100,24 @@ class FetchedVideos:
                 if digest.hexdigest() != sha256:
                     raise _damaged(job)
         except OSError as error:
-            raise self._unwritten(job, error) from error
+            raise explain_unwritten(job, self._folder, error) from error
 
-    def _unwritten(self, job: Job, error: OSError) -> ProcessingError:
-        return ProcessingError(
-            f"the video of job {job.job_id} is finished but could not be written to "
-            f"{self._folder}: {error.strerror}; the next check fetches it again"
-        )
+
+def explain_unwritten(job: Job, folder: Path, error: OSError) -> ProcessingError:
+    """Return why a finished video is not here yet.
+
+    Args:
+        job: Its job.
+        folder: Where it was to be written.
+        error: What the system said.
+    """
+    return ProcessingError(
+        f"the video of job {job.job_id} is finished but could not be written to {folder}: "
+        f"{error.strerror}; free some space there, or make it writable: the next check fetches it "
+        "again",
+        details={"folder": str(folder)},
+        code=ErrorCode.DISK_FULL if error.errno in FULL_DISK else ErrorCode.SPOOL_UNWRITABLE,
+    )
 
 
 def _damaged(job: Job) -> APIError:

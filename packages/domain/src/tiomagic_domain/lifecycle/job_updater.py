@@ -186,6 +186,15 @@ class JobUpdater:
         report = Report(status=JobStatus.COMPLETED, message="completed", facts=known)
         return self._complete(job, report, saved.path)
 
+    def say_why(self, job: Job, error: ProcessingError) -> None:
+        """Store why a check could not take what the provider has; the job stays as it is."""
+        error.details.setdefault("job_id", job.job_id)
+        try:
+            self._apply(job, Report(status=job.status, message=error.message))
+        except ProcessingError as trouble:
+            # The store may be on the same full disk: the first error is the one to report.
+            self._on_trouble(trouble)
+
     def fail(self, job: Job, error: Exception, facts: Mapping[str, Any] = NO_FACTS) -> None:
         """Store why a job failed; if that cannot be stored, call ``on_trouble``."""
         message, code = f"{type(error).__name__}: {error}", str(ErrorCode.UNEXPECTED)

@@ -145,6 +145,7 @@ class JobTracker:
             report = report_of_failed_poll(job, error)
         except ProcessingError as error:
             if error.code != ErrorCode.MALFORMED_ANSWER:
+                self._updater.say_why(job, error)
                 raise
             report = Report(status=JobStatus.FAILED, error=error.message, error_code=error.code)
         if self._supervisor is not None and is_worker_lost(job, report):
