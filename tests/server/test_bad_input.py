@@ -152,6 +152,14 @@ FIELDS: dict[str, tuple[dict[str, Any], str]] = {
     "an unknown model": ({"prompt": "a", "model": "sora-9"}, "model"),
     "a model that is a number": ({"prompt": "a", "model": 5}, "model"),
     "a prompt that is a list": ({"prompt": ["a"]}, "prompt"),
+    "a further parameter that contradicts": (
+        {"prompt": "a", "seed": 1, "extra_params": {"seed": 2}},
+        "extra_params.seed",
+    ),
+    "a further parameter that contradicts by another name": (
+        {"prompt": "a", "seconds": 1, "extra_params": {"duration": 2}},
+        "duration",
+    ),
     "an unknown field": ({"prompt": "a", "promt": "b"}, "promt"),
     "a prompt of a book": ({"prompt": "a" * 40_000}, "prompt"),
     "a number beyond all": ({"prompt": "a", "width": 10**30}, "width"),
@@ -341,8 +349,37 @@ def test_what_is_not_there(studio: FakeStudio, path: str) -> None:
 
 def test_a_method_that_is_none(studio: FakeStudio) -> None:
     """The same for a wrong method."""
-    answer = studio.http().put("/v1/videos")
-    assert (answer.status_code, answer.json()["error"]["code"]) == (405, "method_not_allowed")
+    for path, methods in (
+        ("/v1/videos", "GET, POST"),
+        ("/api/v1/videos", "POST"),
+        ("/mcp", "POST"),
+    ):
+        answer = studio.http().put(path)
+        error = answer.json()["error"]
+        code = error["metadata"]["code"] if path.startswith("/api/") else error["code"]
+        assert (answer.status_code, code) == (405, "method_not_allowed")
+        assert answer.headers["allow"] == methods
+        assert error["message"].endswith(f"it has {methods}")
+
+
+@pytest.mark.parametrize(("given", "status"), [("pages=1", 400), ("bytes=999999-", 416)])
+def test_a_part_that_is_none(studio: FakeStudio, given: str, status: int) -> None:
+    """The same for a header Range, with the size of the file."""
+    http = studio.http()
+    video = http.post("/v1/videos", json={"prompt": "a fox"}).json()["id"]
+    studio.provider.finish(video)
+    assert http.get(f"/v1/videos/{video}").json()["status"] == "completed"
+    part = http.get(f"/v1/videos/{video}/content", headers={"range": "bytes=0-4"})
+    assert (part.status_code, part.text) == (206, "a vid")
+    answer = http.get(f"/v1/videos/{video}/content", headers={"range": given})
+    error = answer.json()["error"]
+    assert (answer.status_code, error["param"]) == (status, "Range")
+    size = part.headers["content-range"].rpartition("/")[2]
+    assert answer.headers.get("content-range") == (f"bytes */{size}" if status == 416 else None)
+    answer = http.get(f"/api/v1/videos/{video}/content", headers={"range": given})
+    assert answer.json()["error"]["code"] == status
+    head = http.head(f"/v1/videos/{video}/content", headers={"range": given})
+    assert (head.status_code, head.content) == (status, b"")
 
 
 @pytest.mark.parametrize("query", ["limit=0", "limit=101", "limit=x", "order=up", "after=x"])

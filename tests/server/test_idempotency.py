@@ -69,3 +69,29 @@ def test_two_keys_of_clients_do_not_share_a_key_of_calls(
         for key in (ann, bob)
     }
     assert len(ids) == 2
+
+
+def test_a_key_that_is_none_is_refused_in_one_way(studio: FakeStudio) -> None:
+    """Whatever is wrong with it, and however long it is."""
+    said = set()
+    for key in ("", "a" * 201, "a" * 256, "a\tb"):
+        answer = studio.http().post(
+            "/v1/videos", headers={"Idempotency-Key": key}, json={"prompt": "a fox"}
+        )
+        error = answer.json()["error"]
+        assert (answer.status_code, error["param"]) == (400, "Idempotency-Key")
+        said.add(error["problems"][0]["message"])
+    assert said == {"must have 1 to 200 printable characters"}
+    longest = {"Idempotency-Key": "a" * 200}
+    key = studio.keys.add("a" * 40)
+    sent = studio.http(key).post("/v1/videos", headers=longest, json={"prompt": "a fox"})
+    assert sent.status_code == 200
+
+
+def test_a_key_is_free_again_when_its_video_was_deleted(studio: FakeStudio) -> None:
+    """A repeat makes another video, as the page of the server says."""
+    http, sent = studio.http(), {"headers": KEY, "json": {"prompt": "a fox"}}
+    first = http.post("/v1/videos", **sent).json()["id"]
+    studio.provider.finish(first)
+    assert http.delete(f"/v1/videos/{first}").json()["deleted"]
+    assert http.post("/v1/videos", **sent).json()["id"] != first

@@ -14,6 +14,7 @@ from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
+from starlette.routing import Match
 
 from tiomagic import TioMagic, __version__
 from tiomagic.display.journal import get_logger
@@ -53,7 +54,7 @@ from tiomagic_server.webhooks.registering import WebhookRegistry
 from tiomagic_server.webhooks.sending import WebhookSender
 
 if TYPE_CHECKING:
-    from starlette.types import ASGIApp
+    from starlette.types import ASGIApp, Scope
 
     from tiomagic.ui.serve import MountedPage
 
@@ -62,6 +63,9 @@ OPTIONS_VARIABLE: Final = "TIOMAGIC_SERVE_PROCESS"
 
 NO_ROOM: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
 """Errors of the system for a disk without room: uploads wait there for their end."""
+
+METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
+"""Methods that a route may have."""
 
 LOG_AFTER_S: Final = 10.0
 """Seconds after which ``generation_log.json`` has a change: it is for people and old scripts."""
@@ -102,7 +106,8 @@ def build_api(
     app = FastAPI(
         title="tiomagic",
         version=__version__,
-        description="Videos from the models of tiomagic, for clients of OpenAI and OpenRouter.",
+        description="Videos from the models of tiomagic, for clients of OpenAI and OpenRouter. "
+        "Every error is an object `error`, also that of a path or a method that there is not.",
         docs_url=None,
         redoc_url=None,
         openapi_url="/openapi.json",
@@ -160,14 +165,7 @@ def _handle_errors(app: FastAPI) -> None:
         return answer_error(request, error)
 
     async def of_framework(request: Request, error: Any) -> PlainAnswer:
-        status = error.status_code
-        message = str(error.detail)
-        if status == 404:
-            path = shorten_repr(request.url.path)
-            message = f"there is no {request.method} {path}; see /openapi.json"
-        return build_error(
-            request, status, message, code=say_status(status), headers=error.headers or {}
-        )
+        return _answer_refusal(app, request, error)
 
     async def of_query(request: Request, error: Any) -> PlainAnswer:
         problems = [
@@ -204,6 +202,29 @@ def _handle_errors(app: FastAPI) -> None:
     app.add_exception_handler(ClientDisconnect, of_gone_client)
     app.add_exception_handler(OSError, of_system)
     app.add_exception_handler(Exception, unexpected)
+
+
+def _answer_refusal(app: FastAPI, request: Request, error: Any) -> PlainAnswer:
+    """Return the answer to a request that no route takes, or whose body has no form."""
+    status, message = error.status_code, str(error.detail)
+    headers = {name.lower(): value for name, value in (error.headers or {}).items()}
+    path = shorten_repr(request.url.path)
+    if status == 404:
+        message = f"there is no {request.method} {path}; see /openapi.json"
+    if status == 405:
+        # The framework names the methods of one route alone.
+        headers["allow"] = ", ".join(_find_methods(app, request.scope))
+        message = f"{path} has no {request.method}; it has {headers['allow']}"
+    return build_error(request, status, message, code=say_status(status), headers=headers)
+
+
+def _find_methods(app: FastAPI, scope: Scope) -> list[str]:
+    """Return the methods that a path has, through all routes."""
+    return [
+        method
+        for method in METHODS
+        if any(one.matches({**scope, "method": method})[0] is Match.FULL for one in app.routes)
+    ]
 
 
 def create_from_environment() -> ASGIApp:

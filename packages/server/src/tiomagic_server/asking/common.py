@@ -68,6 +68,11 @@ class CommonFields:
         if isinstance(extra, str):
             extra = read_nested(extra)
         if isinstance(extra, dict):
+            for name in extra.keys() & given.keys():
+                # A form has a number as its text.
+                if extra[name] != given[name] and str(extra[name]) != str(given[name]):
+                    message = f"differs from {name} outside of extra_params; leave one out"
+                    self._refuse(f"extra_params.{name}", message, extra[name])
             return {name: value for name, value in extra.items() if name not in given}
         if extra is not None:
             self._refuse("extra_params", "must be an object", extra)

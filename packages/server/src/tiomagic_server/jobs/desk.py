@@ -14,13 +14,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from tiomagic.results.recipes import of_job
-from tiomagic_domain.codes import ErrorCode
 from tiomagic_domain.errors import (
+    Problem,
     ResourceNotFoundError,
     TioMagicError,
     ValidationError,
 )
 from tiomagic_domain.jobs.job import Job, JobQuery
+from tiomagic_domain.suggestions import shorten_repr
 from tiomagic_server.asking.calls import AskedVideo
 from tiomagic_server.jobs.callers import Caller
 from tiomagic_server.jobs.labels import remixed_tag
@@ -249,9 +250,8 @@ def _own_key(key: str | None, caller: Caller) -> str | None:
     """Return an idempotency key that no other caller can have."""
     if key is None:
         return None
-    if not 0 < len(key) <= MAX_KEY_LENGTH:
-        raise ValidationError(
-            f"the header Idempotency-Key must have 1 to {MAX_KEY_LENGTH} characters",
-            code=ErrorCode.INVALID_INPUT,
-        )
+    if not (0 < len(key) <= MAX_KEY_LENGTH and key.isprintable()):
+        message = f"must have 1 to {MAX_KEY_LENGTH} printable characters"
+        problem = Problem(field="Idempotency-Key", message=message, given=shorten_repr(key))
+        raise ValidationError.of([problem], subject="the headers")
     return key if caller.key_id is None else f"{caller.key_id}/{key}"

@@ -10,12 +10,13 @@ from contextlib import AbstractAsyncContextManager
 from typing import Any, Final
 
 from mcp.server.transport_security import TransportSecuritySettings
-from starlette.responses import Response
+from starlette.requests import Request
 from starlette.routing import Match, Route
 from starlette.types import Receive, Scope, Send
 
 from tiomagic_server.access.links import ContentLinks
 from tiomagic_server.access.secret import load_secret
+from tiomagic_server.answering.errors import build_error, say_status
 from tiomagic_server.mcp.confirmations import Confirmations
 from tiomagic_server.mcp.server import build_tool_server
 from tiomagic_server.mcp.tools import McpOptions
@@ -60,7 +61,10 @@ class RemoteAgents:
         """Answer a request."""
         if scope["method"] != "POST":
             # A stream to listen on, and the end of a session: there are no sessions.
-            answer = Response(status_code=405, headers={"allow": "POST"})
+            message = f"{PATH} has no {scope['method']}; it has POST"
+            answer = build_error(
+                Request(scope), 405, message, code=say_status(405), headers={"allow": "POST"}
+            )
             await answer(scope, receive, send)
             return
         await self._manager.handle_request(scope, receive, send)

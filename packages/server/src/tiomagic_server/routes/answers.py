@@ -10,6 +10,7 @@ from fastapi.security import HTTPBearer
 
 from tiomagic_server.answering.openai import ErrorAnswer
 from tiomagic_server.answering.openrouter import OpenRouterErrorAnswer
+from tiomagic_server.jobs.desk import MAX_KEY_LENGTH
 
 _MEANINGS: Final = {
     400: "A value is not legal; `problems` has all of them",
@@ -74,7 +75,7 @@ _IDEMPOTENCY_KEY: Final = {
     "in": "header",
     "description": "The same request with the same key gives the same video, however often it is "
     "sent; another one with it is refused with 422",
-    "schema": {"type": "string", "minLength": 1, "maxLength": 200},
+    "schema": {"type": "string", "minLength": 1, "maxLength": MAX_KEY_LENGTH},
 }
 
 

@@ -9,12 +9,12 @@ from starlette.responses import Response
 from tiomagic_domain.jobs.job import Job
 from tiomagic_server.access.links import ContentLinks
 from tiomagic_server.answering.errors import PlainAnswer
-from tiomagic_server.answering.openrouter import OpenRouterJob, to_generation
+from tiomagic_server.answering.openrouter import OpenRouterErrorAnswer, OpenRouterJob, to_generation
 from tiomagic_server.jobs.media import ContentVariant
 from tiomagic_server.routes.answers import KEY, OPENROUTER_ERRORS, VideoId
 from tiomagic_server.routes.context import ServerContext, caller_of
 from tiomagic_server.routes.creating import CREATE_BODY, create_job, find_base
-from tiomagic_server.routes.reading import FILE_ANSWERS, answer_content
+from tiomagic_server.routes.reading import answer_content, describe_file
 
 
 def build_openrouter(context: ServerContext, links: ContentLinks) -> APIRouter:
@@ -56,7 +56,7 @@ def build_openrouter(context: ServerContext, links: ContentLinks) -> APIRouter:
         "/videos/{job_id}/content",
         summary="Fetch a video",
         response_class=Response,
-        responses=FILE_ANSWERS,
+        responses=describe_file(OpenRouterErrorAnswer),
     )
     async def get_content(job_id: VideoId, request: Request) -> Response:
         return await answer_content(context, request, job_id, ContentVariant.VIDEO)

@@ -7,19 +7,24 @@ from typing import Annotated, Any, Final
 
 import anyio
 from fastapi import APIRouter, Query
+from pydantic import BaseModel
+from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.responses import FileResponse, Response
+from starlette.types import Message, Receive, Scope, Send
 
 from tiomagic.display.phrases.job_warnings import say_job_warnings
 from tiomagic.display.phrases.vocabulary import PYTHON_WORDS
 from tiomagic_domain.codes import ErrorCode
-from tiomagic_domain.errors import ValidationError
+from tiomagic_domain.errors import Problem, ValidationError
 from tiomagic_domain.jobs.job import Job
 from tiomagic_domain.ports.provider import RETRY_AFTER
-from tiomagic_server.answering.errors import PlainAnswer
+from tiomagic_domain.suggestions import shorten_repr
+from tiomagic_server.answering.errors import PlainAnswer, build_error
 from tiomagic_server.answering.openai import (
     POLL_AFTER_MS,
     DeletedVideo,
+    ErrorAnswer,
     Video,
     VideoPage,
     to_page,
@@ -34,6 +39,8 @@ CANCEL_TIMEOUT_S: Final = 30.0
 CANCEL_POLL_S: Final = 0.25
 MAX_PAGE: Final = 100
 """Most videos of a page."""
+WRONG_RANGES: Final = frozenset({400, 416})
+"""Statuses of a header ``Range`` that cannot be read, and of one beyond the file."""
 
 
 class ListOrder(StrEnum):
@@ -95,7 +102,7 @@ def build_reading(context: ServerContext) -> APIRouter:
         "/v1/videos/{video_id}/content",
         summary="Fetch a video, its thumbnail or a sheet of its frames",
         response_class=Response,
-        responses=FILE_ANSWERS,
+        responses=describe_file(ErrorAnswer),
     )
     async def download_content(
         video_id: VideoId,
@@ -114,16 +121,66 @@ CONTENT: Final[dict[str, Any]] = {
         for kind in sorted(set(MEDIA_TYPES.values()))
     },
 }
-FILE_ANSWERS: Final[dict[int | str, dict[str, Any]]] = {
-    200: CONTENT,
-    206: {
-        **CONTENT,
-        "description": "The part of the file that the header Range asks for",
-        "headers": {"Content-Range": describe_header("Which part of how many bytes")},
-    },
-    416: {"description": "No such part of the file"},
-}
-"""Answers with a file."""
+
+
+def describe_file(errors: type[BaseModel]) -> dict[int | str, dict[str, Any]]:
+    """Return the description of the answers of a route that gives a file.
+
+    Args:
+        errors: The form of its errors.
+    """
+    return {
+        200: CONTENT,
+        206: {
+            **CONTENT,
+            "description": "The part of the file that the header Range asks for",
+            "headers": {"Content-Range": describe_header("Which part of how many bytes")},
+        },
+        416: {
+            "model": errors,
+            "description": "No such part of the file",
+            "headers": {"Content-Range": describe_header("How many bytes there are")},
+        },
+    }
+
+
+class ContentAnswer(FileResponse):
+    """A file, or the part that ``Range`` asks for; a wrong one is an error as all others are."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send it."""
+        refused: PlainAnswer | None = None
+
+        async def send_checked(message: Message) -> None:
+            nonlocal refused
+            if message["type"] == "http.response.start" and message["status"] in WRONG_RANGES:
+                refused = _refuse_range(Request(scope), message)
+            elif refused is None:
+                await send(message)
+
+        await super().__call__(scope, receive, send_checked)
+        if refused is not None:
+            await refused(scope, receive, send)
+
+
+def _refuse_range(request: Request, begun: Message) -> PlainAnswer:
+    status = int(begun["status"])
+    size = Headers(raw=begun["headers"]).get("content-range")
+    problem = Problem(
+        field="Range",
+        message="must be parts of the file, such as bytes=0-1023"
+        + (f"; it has {size.rpartition('/')[2]} bytes" if size else ""),
+        given=shorten_repr(request.headers.get("range", "")),
+    )
+    return build_error(
+        request,
+        status,
+        f"{problem} (the headers)",
+        code=ErrorCode.INVALID_INPUT,
+        param=problem.field,
+        problems=[problem.to_dict()],
+        headers={} if size is None else {"content-range": size},
+    )
 
 
 async def answer_content(
@@ -133,7 +190,7 @@ async def answer_content(
     caller = caller_of(request)
     job = await context.read(lambda: context.desk.look(video_id, caller))
     path = await context.draw(lambda: find_file(context.tm, job, variant))
-    return FileResponse(path, media_type=MEDIA_TYPES[variant], filename=path.name)
+    return ContentAnswer(path, media_type=MEDIA_TYPES[variant], filename=path.name)
 
 
 async def delete_job(context: ServerContext, request: Request, video_id: str) -> None:
