@@ -259,3 +259,9 @@ def test_the_feature_commands_differ_in_their_inputs_alone(name: str) -> None:
     assert command is not None
     taken = [parameter.opts[0] for parameter in command.get_params(context)]
     assert " ".join(taken) == f"{INPUTS_OF_COMMANDS[name]} {OPTIONS_OF_ALL}"
+
+
+def test_a_server_is_not_started_with_a_word_too_many():
+    answer = CliRunner().invoke(app, ["serve", "run", "log"])
+    assert answer.exit_code == 2
+    assert "serve webhooks log" in answer.output

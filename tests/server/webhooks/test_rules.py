@@ -100,6 +100,10 @@ def test_a_secret_is_shown_once_and_for_its_owner_only(tmp_path: Path) -> None:
     now = datetime.now(UTC)
     assert found.list_secrets(now) == [new, secret]
     assert found.list_secrets(now + timedelta(days=2)) == [new]
+    receivers.move("ann", "https://hooks.example/y")
+    moved = receivers.find("ann")
+    assert moved is not None
+    assert (moved.url, moved.list_secrets(now)) == ("https://hooks.example/y", [new, secret])
     receivers.remove("ann")
     assert receivers.find("ann") is None
 
@@ -112,6 +116,8 @@ def test_receivers_that_are_refused(tmp_path: Path) -> None:
         (ValidationError, "rotate", lambda: receivers.add("ann")),
         (ValidationError, "https://", lambda: receivers.add("bob", "hooks.example")),
         (ResourceNotFoundError, "ann", lambda: receivers.rotate("anna")),
+        (ResourceNotFoundError, "ann", lambda: receivers.move("anna", "https://hooks.example/")),
+        (ValidationError, "https://", lambda: receivers.move("ann", "hooks.example")),
         (ResourceNotFoundError, "without a key", lambda: receivers.remove("")),
     ]
     for kind, said, call in calls:

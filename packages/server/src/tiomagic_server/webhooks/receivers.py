@@ -90,20 +90,39 @@ class WebhookReceivers:
         Raises:
             ValidationError: when there is one already, or the address is none.
         """
-        problems = []
-        if url is not None and (wrong := check_address(url, allow_private=True)) is not None:
-            problems.append(Problem(field="url", message=wrong, given=shorten_repr(url)))
-        if problems:
-            raise ValidationError.of(problems, subject="a webhook")
+        if url is not None:
+            _require_address(url)
         secret = _make_secret()
         made = Receiver(name=name, secret=secret, created=_now().isoformat(), url=url)
         with self._records.changing() as known:
             if any(one.name == name for one in known):
-                message = "has webhooks already: rotate their secret, or remove them first"
+                message = (
+                    "has webhooks already: give --url to change their address, rotate for a new "
+                    "secret, or remove them first"
+                )
                 problem = Problem(field="name", message=message, given=shorten_repr(name))
                 raise ValidationError.of([problem], subject="a webhook")
             self._records.write([*known, made])
         return secret
+
+    def move(self, name: str, url: str) -> None:
+        """Change where all messages of a receiver go; its secret stays.
+
+        Messages of jobs that were stored before still go to the address before.
+
+        Args:
+            name: Of the receiver.
+            url: The new address.
+
+        Raises:
+            ResourceNotFoundError: when there is no such receiver.
+            ValidationError: when the address is none.
+        """
+        _require_address(url)
+        with self._records.changing() as known:
+            before = self._require(known, name)
+            after = replace(before, url=url)
+            self._records.write([after if one is before else one for one in known])
 
     def rotate(self, name: str) -> str:
         """Make a new secret and return it; the one before signs for another day as well.
@@ -141,6 +160,13 @@ class WebhookReceivers:
             others = did_you_mean(name, [one.name for one in known if one.name])
             raise ResourceNotFoundError(f"there are no webhooks {said}.{others}")
         return found
+
+
+def _require_address(url: str) -> None:
+    wrong = check_address(url, allow_private=True)
+    if wrong is not None:
+        problem = Problem(field="url", message=wrong, given=shorten_repr(url))
+        raise ValidationError.of([problem], subject="a webhook")
 
 
 def _make_secret() -> str:

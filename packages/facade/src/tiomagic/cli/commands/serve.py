@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from contextlib import closing
 
+import typer
+
 from tiomagic.cli import _options as o
 from tiomagic.cli._output import Output, reporting
 from tiomagic.cli._run import connect
@@ -12,7 +14,7 @@ from tiomagic.cli.serving import options as s
 
 def serve(  # noqa: PLR0913 - one for each option
     action: s.Action = s.ServeAction.RUN,
-    what: s.What = s.ListAction.LIST,
+    what: s.What = None,
     name: s.Name = None,
     *,
     host: s.Host = "127.0.0.1",
@@ -35,6 +37,11 @@ def serve(  # noqa: PLR0913 - one for each option
     Runs until Ctrl-C or SIGTERM. Jobs go on without it, and it finds them when it is started again.
     """
     with reporting(as_json=as_json, debug=debug) as output:
+        if action is s.ServeAction.RUN and what is not None:
+            of = "webhooks" if what in {s.ListAction.ROTATE, s.ListAction.LOG} else "keys"
+            message = f"run takes no further word; did you mean 'tiomagic serve {of} {what.value}'?"
+            raise typer.BadParameter(message, param_hint="WHAT")
+        word = (what or s.ListAction.LIST).value
         from tiomagic.wiring.extras import load_server  # noqa: PLC0415  # Not for --help.
 
         server = load_server()
@@ -50,12 +57,12 @@ def serve(  # noqa: PLR0913 - one for each option
                     "page": ui,
                 }
                 keys = server.ClientKeys(tm.settings.state_dir)
-                manage_keys(output, keys, tm, what.value, name, limits)
+                manage_keys(output, keys, tm, word, name, limits)
                 return
             if action is s.ServeAction.WEBHOOKS:
                 from tiomagic.cli.serving.webhooks import manage_webhooks  # noqa: PLC0415
 
-                manage_webhooks(output, server, tm, what.value, name, url)
+                manage_webhooks(output, server, tm, word, name, url)
                 return
         options = server.ServeOptions(
             host=host,

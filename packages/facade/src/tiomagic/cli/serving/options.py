@@ -34,10 +34,10 @@ Action = Annotated[
     ),
 ]
 What = Annotated[
-    ListAction,
+    ListAction | None,
     typer.Argument(
         help="With keys: list, add or remove. With webhooks: list, add, remove, rotate for a new "
-        "secret, or log for the newest messages."
+        "secret, or log for the newest messages. List if left out. Nothing with run."
     ),
 ]
 Name = Annotated[
@@ -81,7 +81,7 @@ Url = Annotated[
     str | None,
     typer.Option(
         help="With webhooks add: gets messages about all jobs of the key, not only about those "
-        "that name an address."
+        "that name an address. Of webhooks that are there already it changes the address alone."
     ),
 ]
 JobsPerMinute = Annotated[

@@ -30,7 +30,8 @@ def manage_webhooks(
         tm: With the state folder and the job store.
         action: The word of the command.
         name: Of a key; None for the server's own receiver.
-        url: With ``add``: where messages about all jobs go.
+        url: With ``add``: where messages about all jobs go. A receiver that is there already gets
+            it in place of its address before.
     """
     receivers = server.WebhookReceivers(tm.settings.state_dir)
     match action:
@@ -40,6 +41,12 @@ def manage_webhooks(
             _show_log(output, server.find_deliveries(tm).list(MOST_SHOWN, receiver=name))
         case "add":
             _require_key(server.ClientKeys(tm.settings.state_dir), name)
+            if url is not None and receivers.find(name) is not None:
+                receivers.move(name or "", url)
+                said = f"the webhooks of {name or 'the server'} go to {redact(url)}"
+                output.data({"name": name, "url": redact(url)}, said)
+                output.say("Their secret stays.")
+                return
             _show_secret(output, name, receivers.add(name or "", url))
         case "rotate":
             _show_secret(output, name, receivers.rotate(name or ""))
