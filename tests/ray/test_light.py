@@ -1,6 +1,7 @@
 """What can be said without a cluster: settings, places, and what Ray's own errors mean."""
 
 import socket
+import sys
 import threading
 
 import pytest
@@ -9,11 +10,14 @@ from tiomagic_domain.errors import (
     APIError,
     AuthenticationError,
     ConfigurationError,
+    MissingDependencyError,
 )
+from tiomagic_domain.plugins import CommandContext
 from tiomagic_ray.cluster import head_watch
 from tiomagic_ray.cluster.head_watch import watch_head
 from tiomagic_ray.cluster.inputs import find_shared_folder
 from tiomagic_ray.cluster.worker_table import KnownWorker, WorkerTable
+from tiomagic_ray.commands import status, up
 from tiomagic_ray.link.connection import ClusterConnection
 from tiomagic_ray.link.connection_errors import explain
 from tiomagic_ray.link.examination import compare_versions
@@ -133,18 +137,45 @@ def test_a_driver_without_answers_is_started_anew(monkeypatch):
     assert [driver.is_closed for driver in started] == [True, False]
 
 
-def test_other_versions_are_named():
-    """The text is Ray's own, of 2.60."""
+INSTALL_RAY, NEW_PYTHON, BY_CLIENT = "pip install 'ray[default]==2.60.0'", "uv venv", "ray://HOST"
+
+
+@pytest.mark.parametrize(
+    ("address", "ray", "python", "steps"),
+    [
+        ("10.0.0.1:6379", "2.50.0", "3.12.1", {INSTALL_RAY, NEW_PYTHON}),
+        ("10.0.0.1:6379", "2.50.0", "3.11.7", {INSTALL_RAY}),
+        ("10.0.0.1:6379", "2.60.0", "3.11.9", {NEW_PYTHON, BY_CLIENT}),
+        ("ray://10.0.0.1:10001", "2.60.0", "3.12.1", {NEW_PYTHON}),
+    ],
+)
+def test_other_versions_are_named_with_what_helps(address, ray, python, steps):
+    """The text is Ray's own, of 2.60, which compares all of Python's version without ray://."""
     said = (
-        "RuntimeError: Version mismatch: The cluster was started with:\n    Ray: 2.50.0\n"
-        "    Python: 3.12.1\nThis process on node 10.0.0.2 was started with:\n    Ray: 2.60.0\n"
+        f"RuntimeError: Version mismatch: The cluster was started with:\n    Ray: {ray}\n"
+        f"    Python: {python}\nThis process on node 10.0.0.2 was started with:\n    Ray: 2.60.0\n"
         "    Python: 3.11.7\n"
     )
-    error = explain("10.0.0.1:6379", said, "")
+    error = explain(address, said, "")
     assert isinstance(error, ConfigurationError)
     assert error.code == "cluster_versions"
-    assert "Ray 2.50.0 and Python 3.12.1" in error.message
+    assert f"Ray {ray} and Python {python}" in error.message
     assert "Ray 2.60.0 and Python 3.11.7" in error.message
+    assert {step for step in (INSTALL_RAY, NEW_PYTHON, BY_CLIENT) if step in error.message} == steps
+    assert error.details["theirs"] == [f"Ray {ray}", f"Python {python}"]
+
+
+def test_versions_that_ray_does_not_name_are_other_ones():
+    assert explain("10.0.0.1:6379", "Version mismatch", "").code == "cluster_versions"
+
+
+@pytest.mark.parametrize("command", [status, up])
+def test_without_ray_a_command_names_what_installs_it(command, monkeypatch):
+    monkeypatch.setitem(sys.modules, "ray", None)
+    context = CommandContext(settings={}, say=print, find_job=str)
+    with pytest.raises(MissingDependencyError, match="pip install") as caught:
+        command(context)
+    assert caught.value.details["extra"] == "ray"
 
 
 def test_a_missing_token_is_not_a_refused_one():

@@ -59,15 +59,44 @@ def explain(address: str, message: str, printed: str, *, has_token: bool = True)
     if is_refused or NO_TOKEN.search(message):
         return missing_token_error(address)
     if OTHER_VERSION.search(message):
-        found = VERSIONS.findall(message)
-        names = [f"{name} {version}" for name, version in found]
-        theirs, ours = " and ".join(names[:2]), " and ".join(names[2:4])
-        which = f": it has {theirs}, and this process has {ours}" if len(names) >= 4 else ""
-        return ConfigurationError(
-            f"the Ray cluster at address={address!r} has other versions{which}. Ray wants the same "
-            "on both sides",
-            details={"address": address, "theirs": names[:2], "ours": names[2:4]},
-            code=ErrorCode.CLUSTER_VERSIONS,
-        )
+        return _other_versions(address, VERSIONS.findall(message))
     lines = [line for line in message.strip().splitlines() if line.strip()]
     return no_cluster(address, lines[0][:200] if lines else "no reason given")
+
+
+def _other_versions(address: str, found: list[tuple[str, str]]) -> ConfigurationError:
+    """Return the error for other versions, with what makes them the same.
+
+    Args:
+        address: As it is configured.
+        found: Name and number: first those of the cluster, then those of this process.
+    """
+    theirs, ours = dict(found[:2]), dict(found[2:4])
+    which, steps = "", []
+    if theirs.keys() == ours.keys() == {"Ray", "Python"}:
+        which = f": it has {_listed(theirs)}, and this process has {_listed(ours)}"
+        if theirs["Ray"] != ours["Ray"]:
+            steps.append(f"run on its machines: pip install 'ray[default]=={ours['Ray']}'")
+        if theirs["Python"] != ours["Python"]:
+            steps.append(f"install tiomagic into: uv venv --python {theirs['Python']}")
+            # Through its server for clients Ray compares the minor version alone.
+            if not address.startswith("ray://") and _minor(theirs) == _minor(ours):
+                steps[-1] += f", or use address='ray://HOST:10001', which takes any {_minor(ours)}"
+    return ConfigurationError(
+        f"the Ray cluster at address={address!r} has other versions{which}. Ray wants the same on "
+        f"both sides{''.join(f'; {step}' for step in steps)}",
+        details={"address": address, "theirs": _each(theirs), "ours": _each(ours)},
+        code=ErrorCode.CLUSTER_VERSIONS,
+    )
+
+
+def _each(versions: dict[str, str]) -> list[str]:
+    return [f"{name} {number}" for name, number in versions.items()]
+
+
+def _listed(versions: dict[str, str]) -> str:
+    return " and ".join(_each(versions))
+
+
+def _minor(versions: dict[str, str]) -> str:
+    return ".".join(versions["Python"].split(".")[:2])
