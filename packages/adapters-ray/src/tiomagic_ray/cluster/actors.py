@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 from typing import Any, Final
 
 import ray.exceptions
@@ -27,9 +28,7 @@ def start_worker(name: str, placement: Placement, idle_s: float) -> Any:
         placement: What it needs.
         idle_s: How long it is kept without a job, for a coordinator after this one.
     """
-    from tiomagic_ray.cluster.worker import ClusterWorker  # noqa: PLC0415  Only where workers are made.
-
-    made = ray.remote(ClusterWorker).options(
+    made = _worker_class().options(
         name=name,
         namespace=NAMESPACE,
         lifetime="detached",
@@ -39,6 +38,14 @@ def start_worker(name: str, placement: Placement, idle_s: float) -> Any:
         **placement.actor_options(),
     )
     return made.remote(name, placement.to_list(), idle_s)
+
+
+@functools.cache
+def _worker_class() -> Any:
+    """Return the class of workers as Ray's, made once: Ray disassembles and sends each anew."""
+    from tiomagic_ray.cluster.worker import ClusterWorker  # noqa: PLC0415  Only where workers are made.
+
+    return ray.remote(ClusterWorker)
 
 
 def find_worker(name: str) -> Any:
