@@ -170,3 +170,30 @@ class TestAnAgentOfAnotherMachine:
         seen = agent.get("check_video", job_id=job["job_id"], wait_s=30)
         assert seen["status"] == "completed"
         assert str(tmp_path) not in json.dumps(seen)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"feature": "dream"}, "feature: must be 'text_to_video'"),
+        ({"arguments": 5}, "arguments: must be an object"),
+        ({"model": 5}, "model: must be a text"),
+    ],
+    ids=str,
+)
+def test_a_call_that_no_tool_takes_is_said_in_our_words(agent, change, said):
+    text = agent.refusal("plan_video", **(CALL | change))
+    assert text.startswith(said)
+    assert "pydantic" not in text
+
+
+def test_what_is_missing_or_too_much_is_named(agent):
+    assert "job_id: is needed" in agent.refusal("check_video")
+    assert "wait_s: must be at most 55" in agent.refusal("check_video", job_id="1", wait_s=99)
+
+
+def test_arguments_have_a_limit(agent):
+    many = {f"field{number}": 1 for number in range(3000)}
+    text = agent.refusal("plan_video", **(CALL | {"arguments": many}))
+    assert "more than 2,000" in text
+    assert len(text) < 200

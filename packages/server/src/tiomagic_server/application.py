@@ -20,7 +20,7 @@ from tiomagic import TioMagic, __version__
 from tiomagic.display.journal import get_logger
 from tiomagic.ui.web.origins import AllowedHosts, is_loopback
 from tiomagic_domain.codes import ErrorCode
-from tiomagic_domain.errors import Problem, TioMagicError, ValidationError
+from tiomagic_domain.errors import TioMagicError, ValidationError
 from tiomagic_domain.suggestions import shorten_repr
 from tiomagic_server.access.bodies import BodyLimits
 from tiomagic_server.access.gate import Gate
@@ -34,6 +34,7 @@ from tiomagic_server.answering.errors import (
     say_status,
     status_of,
 )
+from tiomagic_server.answering.schema_errors import read_schema_errors
 from tiomagic_server.asking.bodies import MAX_JSON_BYTES
 from tiomagic_server.jobs.desk import JobDesk
 from tiomagic_server.mcp.over_http import RemoteAgents
@@ -168,14 +169,7 @@ def _handle_errors(app: FastAPI) -> None:
         return _answer_refusal(app, request, error)
 
     async def of_query(request: Request, error: Any) -> PlainAnswer:
-        problems = [
-            Problem(
-                field=".".join(str(part) for part in one["loc"][1:]) or str(one["loc"][0]),
-                message=str(one["msg"]),
-                given=shorten_repr(one.get("input")),
-            )
-            for one in error.errors()
-        ]
+        problems = read_schema_errors(error.errors(), skip=1)
         return answer_error(request, ValidationError.of(problems, subject="the request"))
 
     async def of_gone_client(request: Request, _: Exception) -> PlainAnswer:

@@ -26,28 +26,50 @@ MOST_LENGTHS: Final = 60
 class ServedModel(BaseModel):
     """A model that this server runs, in OpenRouter's words and in ours."""
 
-    id: str
-    canonical_slug: str
-    name: str
-    description: str
-    created: int
-    hugging_face_id: str | None
-    supported_resolutions: list[str] | None
-    supported_aspect_ratios: list[str] | None
-    supported_sizes: list[str] | None
-    supported_durations: list[int] | None
-    supported_frame_images: list[str] | None
-    generate_audio: bool | None
-    seed: bool | None
-    creativity: list[int] | None = None
-    upscale_factor: dict[str, float] | None = None
+    id: str = Field(description="What a request names as model")
+    canonical_slug: str = Field(description="The same name")
+    name: str = Field(description="Its name for people")
+    description: str = Field(description="What it is, in a sentence or two")
+    created: int = Field(description="Unix time in seconds of the catalogue, the same for all")
+    hugging_face_id: str | None = Field(
+        description="The repository of its weights; null where they are not public"
+    )
+    supported_resolutions: list[str] | None = Field(
+        description="Such as 720p; null where a size is said by width and height alone"
+    )
+    supported_aspect_ratios: list[str] | None = Field(
+        description="Such as 16:9; null where it takes none"
+    )
+    supported_sizes: list[str] | None = Field(
+        description="The size that it was trained on, width x height in pixels; it makes others "
+        "too, as parameters says. Null where it has resolutions"
+    )
+    supported_durations: list[int] | None = Field(
+        description="The whole seconds that are nearest to a length that it makes, 60 of them at "
+        "most; null where its lengths are said otherwise"
+    )
+    supported_frame_images: list[str] | None = Field(
+        description="first_frame, last_frame or both; null where it takes no picture"
+    )
+    generate_audio: bool | None = Field(
+        description="True if a video may have sound; null if it has none"
+    )
+    seed: bool | None = Field(description="True if it takes a seed, by which a video is repeated")
+    creativity: list[int] | None = Field(
+        default=None, description="Always null: a field of OpenRouter for models that enlarge"
+    )
+    upscale_factor: dict[str, float] | None = Field(
+        default=None, description="Always null: a field of OpenRouter for models that enlarge"
+    )
     pricing_skus: dict[str, str] | None = Field(
         description="Prices in USD by the kind of call, such as duration_seconds_720p; "
         "null where nothing is billed by a list"
     )
-    allowed_passthrough_parameters: list[str]
+    allowed_passthrough_parameters: list[str] = Field(
+        description="Names of all its parameters; each is a field of a request"
+    )
     features: list[str] = Field(description="What it can do, in tiomagic's words")
-    licence: str
+    licence: str = Field(description="Of its weights")
     parameters: dict[str, Any] = Field(
         description="For each feature the JSON Schema of its parameters (draft 2020-12)"
     )
@@ -56,7 +78,7 @@ class ServedModel(BaseModel):
 class ServedModels(BaseModel):
     """All models of this server."""
 
-    data: list[ServedModel]
+    data: list[ServedModel] = Field(description="The models")
 
 
 def to_served_model(

@@ -37,10 +37,10 @@ _LATE: Final = frozenset({Phase.DECODING, Phase.WRITING})
 class VideoError(BaseModel):
     """Why a video was not made."""
 
-    code: str
-    message: str
-    type: str = "video_generation_error"
-    param: str | None = None
+    code: str = Field(description="A word of tiomagic's errors, or canceled")
+    message: str = Field(description="For people")
+    type: str = Field(default="video_generation_error", description="Always the same")
+    param: str | None = Field(default=None, description="Always null: its fields were legal")
 
 
 class Video(BaseModel):
@@ -48,21 +48,36 @@ class Video(BaseModel):
 
     model_config = ConfigDict(json_schema_serialization_defaults_required=True)
 
-    id: str
-    object: str = "video"
-    model: str
+    id: str = Field(description="A UUID")
+    object: str = Field(default="video", description="Always video")
+    model: str = Field(description="The name of its model")
     status: str = Field(description="queued, in_progress, completed or failed")
     progress: int = Field(ge=0, le=100, description="Percent of the run, about")
     created_at: int = Field(description="Unix time in seconds")
-    completed_at: int | None = None
-    expires_at: int | None = None
-    prompt: str | None = None
-    seconds: str = Field(description="Length of the video; of an extension that of both parts")
-    size: str
-    remixed_from_video_id: str | None = None
-    error: VideoError | None = None
+    completed_at: int | None = Field(
+        default=None, description="Unix time in seconds; null unless it is completed"
+    )
+    expires_at: int | None = Field(
+        default=None, description="Always null: a video is kept until it is deleted"
+    )
+    prompt: str | None = Field(
+        default=None, description="What it shows, in words; null where its model took none"
+    )
+    seconds: str = Field(
+        description="Length of the video in seconds, as a text; of an extension that of both "
+        "parts. Empty while it is not known"
+    )
+    size: str = Field(description="Width x height in pixels; empty while it is not known")
+    remixed_from_video_id: str | None = Field(
+        default=None, description="The video that it repeats with another prompt; null for none"
+    )
+    error: VideoError | None = Field(
+        default=None, description="Why it was not made; null unless it is failed"
+    )
     feature: str = Field(description="Which feature of tiomagic made it")
-    seed: int | None = None
+    seed: int | None = Field(
+        default=None, description="The seed that repeats it; null where its model takes none"
+    )
     message: str = Field(description="The newest message of its run")
     warnings: list[str] = Field(description="What to know about the video")
     usage: Usage | None = Field(
@@ -73,28 +88,28 @@ class Video(BaseModel):
 class VideoPage(BaseModel):
     """A page of videos."""
 
-    object: str = "list"
-    data: list[Video]
-    first_id: str | None
-    last_id: str | None
-    has_more: bool
+    object: str = Field(default="list", description="Always list")
+    data: list[Video] = Field(description="The videos")
+    first_id: str | None = Field(description="The id of the first one; null for an empty page")
+    last_id: str | None = Field(description="What after takes for the next page; null if empty")
+    has_more: bool = Field(description="True if more follow")
 
 
 class DeletedVideo(BaseModel):
     """A video that is gone."""
 
-    id: str
-    deleted: bool = True
-    object: str = "video.deleted"
+    id: str = Field(description="What its id was")
+    deleted: bool = Field(default=True, description="Always true")
+    object: str = Field(default="video.deleted", description="Always video.deleted")
 
 
 class ErrorObject(BaseModel):
     """What is wrong."""
 
-    message: str
-    type: str
-    param: str | None = None
-    code: str | None = None
+    message: str = Field(description="For people: everything that is wrong")
+    type: str = Field(description="OpenAI's word for the kind of error")
+    param: str | None = Field(default=None, description="The first field that is wrong, or null")
+    code: str | None = Field(default=None, description="For programs: a word of tiomagic's errors")
     problems: list[dict[str, Any]] | None = Field(
         default=None, description="Each with field, message, given and nearest"
     )
@@ -103,7 +118,7 @@ class ErrorObject(BaseModel):
 class ErrorAnswer(BaseModel):
     """An answer that is an error."""
 
-    error: ErrorObject
+    error: ErrorObject = Field(description="What is wrong")
 
 
 def to_video(job: Job, warnings: Sequence[str] = ()) -> Video:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from tiomagic_domain.jobs.job import Job, JobStatus
 from tiomagic_server.answering.usage import Usage, find_usage
@@ -23,27 +23,37 @@ STATUSES: Final = {
 class OpenRouterError(BaseModel):
     """What is wrong, with the status as its code."""
 
-    code: int
-    message: str
-    metadata: dict[str, Any]
+    code: int = Field(description="The status of the answer")
+    message: str = Field(description="For people: everything that is wrong")
+    metadata: dict[str, Any] = Field(description="code, type, param and problems, as in /v1")
 
 
 class OpenRouterErrorAnswer(BaseModel):
     """An answer that is an error."""
 
-    error: OpenRouterError
+    error: OpenRouterError = Field(description="What is wrong")
 
 
 class OpenRouterJob(BaseModel):
     """A video that is made, or was."""
 
-    id: str
-    polling_url: str
-    status: str
-    generation_id: str | None = None
-    unsigned_urls: list[str] | None = None
-    usage: Usage | None = None
-    error: str | None = None
+    id: str = Field(description="A UUID")
+    polling_url: str = Field(description="Where to look at it")
+    status: str = Field(description="pending, in_progress, completed, failed or cancelled")
+    generation_id: str | None = Field(
+        default=None, description="The id again; left out until it is completed"
+    )
+    unsigned_urls: list[str] | None = Field(
+        default=None,
+        description="Addresses of the video that need no key for an hour; left out until it is "
+        "completed",
+    )
+    usage: Usage | None = Field(
+        default=None, description="What it has cost; left out while it is not over"
+    )
+    error: str | None = Field(
+        default=None, description="Why it was not made; left out unless it is failed"
+    )
 
 
 def to_generation(job: Job, base: str, content: str | None = None) -> OpenRouterJob:

@@ -16,7 +16,7 @@ class Usage(BaseModel):
     cost: float | None = Field(
         default=None, description="Amount that was billed or computed; null if not known"
     )
-    currency: str = DEFAULT_CURRENCY
+    currency: str = Field(default=DEFAULT_CURRENCY, description="ISO 4217, such as USD")
 
 
 def find_usage(job: Job) -> Usage | None:

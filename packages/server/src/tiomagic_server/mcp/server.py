@@ -9,14 +9,19 @@ from collections.abc import Awaitable, Callable, Iterator
 from typing import Any, Final, ParamSpec, TypeVar
 
 from mcp.server import MCPServer
+from mcp.server.mcpserver import Context
 from mcp.server.mcpserver.exceptions import ToolError
-from mcp.types import ToolAnnotations
+from mcp.types import CallToolResult, InputRequiredResult, ToolAnnotations
+from pydantic import ValidationError as SchemaError
 
 from tiomagic import TioMagic, __version__
 from tiomagic.display.journal import get_logger
-from tiomagic_domain.errors import TioMagicError
+from tiomagic_domain.codes import ErrorCode
+from tiomagic_domain.errors import TioMagicError, ValidationError
 from tiomagic_server.access.links import ContentLinks
 from tiomagic_server.answering.errors import ABOUT_THE_MACHINE, INSIDE, status_of
+from tiomagic_server.answering.schema_errors import read_schema_errors
+from tiomagic_server.asking.bodies import MAX_JSON_PARTS
 from tiomagic_server.jobs.desk import JobDesk
 from tiomagic_server.mcp.confirmations import Confirmations
 from tiomagic_server.mcp.tools import McpOptions, VideoTools
@@ -65,7 +70,7 @@ def build_tool_server(
     """Return the MCP server with all tools, over what the routes of a server share."""
     tools = VideoTools(context, confirmations, options, links)
     with _keep_logging():
-        server: MCPServer[Any] = MCPServer(
+        server: MCPServer[Any] = _ToolServer(
             "tiomagic", title="tiomagic", instructions=INSTRUCTIONS, version=__version__
         )
     hide = options.is_remote
@@ -84,6 +89,45 @@ def build_tool_server(
         translate_errors(tools.show_video, hide=hide), annotations=_READS, structured_output=False
     )
     return server
+
+
+class _ToolServer(MCPServer[Any]):
+    """Bounds the arguments of a call, and says in our words what is wrong with them."""
+
+    async def call_tool(
+        self, name: str, arguments: dict[str, Any], context: Context[Any, Any] | None = None
+    ) -> CallToolResult | InputRequiredResult:
+        """Call a tool."""
+        if _count_parts(arguments) > MAX_JSON_PARTS:
+            raise ToolError(
+                f"the arguments have more than {MAX_JSON_PARTS:,} texts, brackets and commas "
+                f"[{ErrorCode.TOO_LARGE}]"
+            )
+        try:
+            return await super().call_tool(name, arguments, context)
+        except ToolError as error:
+            wrong = error.__cause__
+            if not isinstance(wrong, SchemaError):
+                raise
+            found = read_schema_errors(wrong.errors(include_url=False))
+            ours = ValidationError.of(found, subject=name)
+            raise ToolError(f"{ours} [{ours.code}]") from wrong
+
+
+def _count_parts(value: object) -> int:
+    """Return how many texts, brackets and commas a value has as JSON, about."""
+    found, waiting = 0, [value]
+    while waiting:
+        one = waiting.pop()
+        if isinstance(one, dict):
+            found += 2 + 2 * len(one)
+            waiting.extend(one.values())
+        elif isinstance(one, list):
+            found += 2 + len(one)
+            waiting.extend(one)
+        else:
+            found += isinstance(one, str)
+    return found
 
 
 @contextlib.contextmanager

@@ -46,7 +46,7 @@ CREATE_FIELDS: Final[dict[str, Any]] = {
     },
     "aspect_ratio": {**_TEXT, "description": "Such as 16:9"},
     "resolution": {**_TEXT, "description": "Such as 720p"},
-    "seed": {"type": "integer"},
+    "seed": {"type": "integer", "description": "Repeats a video; drawn if left out"},
     FIELD: {**_TEXT, "description": "Gets a signed message when the video is over"},
 }
 """The fields that most clients send; every parameter of a model is one as well."""
@@ -55,7 +55,8 @@ EXTENSION_FIELDS: Final = {
     **{name: CREATE_FIELDS[name] for name in ("prompt", "seconds", FIELD)},
 }
 CREATE_EXAMPLE: Final = {"model": "doodle", "prompt": "a red circle moves right", "seed": 7}
-EXTENSION_EXAMPLE: Final = {"video": "https://videos.example/a.mp4", "prompt": "it turns back"}
+EXTENSION_EXAMPLE: Final = {"video": "ID_OF_A_COMPLETED_VIDEO", "prompt": "it turns back"}
+"""The video is to be replaced by one of the caller's own."""
 REMIX_EXAMPLE: Final = {"prompt": "a blue circle moves right"}
 REMIX_FIELDS: Final = {name: CREATE_FIELDS[name] for name in ("prompt", FIELD)}
 CREATE_BODY: Final = body_schema(CREATE_FIELDS, ["prompt"], CREATE_EXAMPLE, {"input_reference"})
