@@ -142,10 +142,8 @@ class ClientKeys:
         )
         with self._records.changing() as known:
             if any(one.name == name for one in known):
-                message = (
-                    f"has a key already: remove it first with 'tiomagic serve keys remove {name}', "
-                    "or choose another name"
-                )
+                advice = f"'tiomagic serve keys remove {name}' first, or choose another name"
+                message = f"has a key already: {advice}"
                 problem = Problem(field="name", message=message, given=shorten_repr(name))
                 raise ValidationError.of([problem], subject="a key")
             self._records.write([*known, made])

@@ -37,10 +37,7 @@ def serve(  # noqa: PLR0913 - one for each option
     Runs until Ctrl-C or SIGTERM. Jobs go on without it, and it finds them when it is started again.
     """
     with reporting(as_json=as_json, debug=debug) as output:
-        if action is s.ServeAction.RUN and what is not None:
-            of = "webhooks" if what in {s.ListAction.ROTATE, s.ListAction.LOG} else "keys"
-            message = f"run takes no further word; did you mean 'tiomagic serve {of} {what.value}'?"
-            raise typer.BadParameter(message, param_hint="WHAT")
+        _refuse_word(action, what)
         word = (what or s.ListAction.LIST).value
         from tiomagic.wiring.extras import load_server  # noqa: PLC0415  # Not for --help.
 
@@ -80,3 +77,10 @@ def serve(  # noqa: PLR0913 - one for each option
 def _say_started(output: Output, address: str) -> None:
     output.data(address, address)
     output.say("Ctrl-C ends the server; jobs go on.")
+
+
+def _refuse_word(action: s.ServeAction, what: s.ListAction | None) -> None:
+    if action is s.ServeAction.RUN and what is not None:
+        of = "webhooks" if what in {s.ListAction.ROTATE, s.ListAction.LOG} else "keys"
+        message = f"run takes no further word; did you mean 'tiomagic serve {of} {what.value}'?"
+        raise typer.BadParameter(message, param_hint="WHAT")
