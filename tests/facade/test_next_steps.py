@@ -24,10 +24,12 @@ DIALECT = re.compile(
 """A call of the facade, a command of tiomagic, an option."""
 READ_IN_A_SHELL = {
     *("commands.py", "fit_preview.py", "calibrate.py", "measuring_tool.py"),
-    "serving.py",
+    *("serving.py", "one_machine.py"),
 }
-"""Commands of a provider, programs with options of their own, and the start of the server."""
-NOT_OURS = re.compile(r"modal secret create --force|pip install --\w+|ray start --head")
+"""Commands of a provider, programs with options of their own, and starts of server and cluster."""
+NOT_OURS = re.compile(
+    r"modal secret create --force|pip install --\w+|ray start --head|uv venv --python"
+)
 """Commands of others."""
 
 JOB = "0f8b-17"

@@ -298,8 +298,8 @@ def test_the_grown_decoder_learns_and_stops_when_it_is_asked(tmp_path, vae, monk
     run += ["--log", str(tmp_path / "loss.csv"), "--minutes", "60", "--every", "1"]
     step = decoder.Trainer._step
 
-    def stop_after_it(trainer, part):
-        values = step(trainer, part)
+    def stop_after_it(trainer, part, **how):
+        values = step(trainer, part, **how)
         os.kill(os.getpid(), signal.SIGTERM)
         return values
 

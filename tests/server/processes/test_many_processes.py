@@ -110,7 +110,7 @@ def test_a_rate_counts_the_jobs_of_all(served: ServeCommand) -> None:
 def test_calls_at_once_do_not_pass_a_rate(served: ServeCommand) -> None:
     """Counted where a job is stored. A repeated call is no further one, and has its answer."""
     keys = ClientKeys(served.folder / ".tiomagic")
-    own = {"authorization": f"Bearer {keys.add('ann', jobs_per_minute=3)}"}
+    own = {"authorization": f"Bearer {keys.add('bea', jobs_per_minute=3)}"}
     try:
         with connect(served) as http, ThreadPoolExecutor(12) as pool:
             sent = [own | {"idempotency-key": f"at once {number}"} for number in range(24)]
@@ -119,7 +119,7 @@ def test_calls_at_once_do_not_pass_a_rate(served: ServeCommand) -> None:
             first = sent[codes.index(200)]
             assert create(http, headers=first).status_code == 200
     finally:
-        keys.remove("ann")
+        keys.remove("bea")
 
 
 def test_one_that_dies_is_replaced(served: ServeCommand) -> None:

@@ -235,5 +235,5 @@ def build_background(
         stale_s=settings().worker_stale_s,
         slot=slot,
         runs_in_process=registry.uses_devices,
-        place=sha256(str(settings().state_dir.resolve()).encode()).hexdigest()[:16],
+        place=sha256(os.fsencode(settings().state_dir.resolve())).hexdigest()[:16],
     )

@@ -142,7 +142,7 @@ class ClientKeys:
         )
         with self._records.changing() as known:
             if any(one.name == name for one in known):
-                advice = f"'tiomagic serve keys remove {name}' first, or choose another name"
+                advice = "remove that one first, or choose another name"
                 message = f"has a key already: {advice}"
                 problem = Problem(field="name", message=message, given=shorten_repr(name))
                 raise ValidationError.of([problem], subject="a key")

@@ -63,8 +63,7 @@ OPENROUTER_ERRORS: Final[dict[int | str, dict[str, Any]]] = {
 KEY: Final = Security(
     HTTPBearer(
         scheme_name="key",
-        description="A key of `tiomagic serve keys add`. A server on loopback without keys needs "
-        "none.",
+        description="A key of this server. A server on loopback without keys needs none.",
         auto_error=False,
     )
 )

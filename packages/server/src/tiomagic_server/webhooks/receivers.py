@@ -97,7 +97,7 @@ class WebhookReceivers:
         with self._records.changing() as known:
             if any(one.name == name for one in known):
                 message = (
-                    "has webhooks already: give --url to change their address, rotate for a new "
+                    "has webhooks already: give a new address to change it, rotate for a new "
                     "secret, or remove them first"
                 )
                 problem = Problem(field="name", message=message, given=shorten_repr(name))
