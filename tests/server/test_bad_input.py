@@ -409,3 +409,34 @@ def talk(studio: FakeStudio, sent: bytes) -> bytes:
     except ConnectionError:
         pass
     return found
+
+
+@pytest.mark.parametrize(
+    ("path", "call", "field"),
+    [
+        ("/v1/videos/extensions", lambda video: {"video": video, "prompt": "it goes on"}, "video"),
+        (
+            "/v1/videos",
+            lambda video: {
+                "prompt": "a fox",
+                "first_frame": video,
+                "keyframes": [{"image": video, "at": 0.5}],
+            },
+            "keyframes[0].image",
+        ),
+    ],
+)
+def test_a_video_that_cannot_be_read_is_named_as_the_client_named_it(
+    studio: FakeStudio, path: str, call: Callable[[str], dict[str, Any]], field: str
+) -> None:
+    """By its id: where the server keeps its files is nothing for a client."""
+    http = studio.http()
+    made = http.post("/v1/videos", json={"prompt": "a fox"}).json()["id"]
+    job = studio.tm.get_job(made).wait()
+    Path(str(job.result_video)).write_bytes(b"no video any more")
+    answer = http.post(path, json=call(made))
+    assert answer.status_code == 400, answer.text
+    problems = {one["field"]: one for one in answer.json()["error"]["problems"]}
+    assert made in problems[field]["given"]
+    assert str(job.result_video) not in answer.text
+    assert "Path(" not in answer.text

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from tiomagic_domain.catalogue import find_feature, find_model
@@ -15,7 +15,7 @@ from tiomagic_domain.schema.parameter import Kind, Parameter
 from tiomagic_domain.schema.schema import Schema
 from tiomagic_domain.suggestions import shorten_repr
 from tiomagic_server.asking.common import CommonFields
-from tiomagic_server.asking.references import FindVideo, read_media
+from tiomagic_server.asking.references import FindVideo, ReadMedia, read_media
 from tiomagic_server.asking.texts import read_texts
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ class AskedVideo:
     provider: str
     arguments: Mapping[str, Any]
     rename: Callable[[ValidationError], ValidationError]
-    """Gives a later error the names that the client has used."""
+    """Gives a later error the names and values that the client has used."""
     callback_url: object = None
     """As it came; None for none."""
 
@@ -80,10 +80,10 @@ def read_call(
     schema = card.schema(feature)
     common.add_size(schema)
     arguments, problems = common.arguments, list(common.problems)
-    arguments, refused = read_inputs(
+    media = read_inputs(
         schema, read_texts(schema, arguments), find_video, allow_weights=allow_weights
     )
-    problems += refused
+    arguments, problems = media.arguments, [*problems, *media.problems]
     if problems:
         try:
             _raise_all(card, feature, arguments, problems)
@@ -94,7 +94,7 @@ def read_call(
         model=card.name,
         provider=provider,
         arguments=arguments,
-        rename=common.rename,
+        rename=lambda error: common.rename(media.show_as_sent(error)),
         callback_url=common.callback_url,
     )
 
@@ -105,7 +105,7 @@ def read_inputs(
     find_video: FindVideo,
     *,
     allow_weights: bool = False,
-) -> tuple[dict[str, Any], list[Problem]]:
+) -> ReadMedia:
     """Return arguments without what only the server's own user may name, and what is refused.
 
     Args:
@@ -121,8 +121,8 @@ def read_inputs(
         problems += _refuse(WEIGHT_ARGUMENTS, taken, NAMES_WEIGHTS)
     kinds = _media_kinds(schema)
     problems += _refuse_long_texts(taken, kinds)
-    media, refused = read_media(taken, kinds, find_video)
-    return taken | media, [*problems, *refused]
+    media = read_media(taken, kinds, find_video)
+    return replace(media, arguments=taken | media.arguments, problems=[*problems, *media.problems])
 
 
 def _choose_feature(named: object, arguments: Mapping[str, Any]) -> Feature:

@@ -20,6 +20,7 @@ RENAMED: Final[Mapping[str, str]] = {
     "image_reference": "input_reference",
     "video_reference": "guiding_video",
     "previous_job_id": "continued_video",
+    "video": "continued_video",
 }
 """Names of other servers for what has one of ours."""
 IGNORED: Final = frozenset({"user", "response_format", "stream", "priority", "metadata"})

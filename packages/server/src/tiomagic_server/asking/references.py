@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
 from starlette.datastructures import UploadFile
 
-from tiomagic_domain.errors import Problem, TioMagicError
+from tiomagic_domain.errors import Problem, TioMagicError, ValidationError
 from tiomagic_domain.schema.parameter import Kind
 from tiomagic_domain.suggestions import shorten_repr
 
@@ -76,9 +77,29 @@ def _open_upload(upload: UploadFile) -> BinaryIO:
     return upload.file
 
 
+@dataclass(frozen=True, slots=True)
+class ReadMedia:
+    """The media among some arguments, as a media reader takes them."""
+
+    arguments: dict[str, Any] = field(default_factory=dict)
+    """By name; lists whole."""
+    problems: list[Problem] = field(default_factory=list)
+    """What is refused."""
+    sent: dict[str, str] = field(default_factory=dict)
+    """What the client gave for each, by its place, such as ``keyframes[0].image``."""
+
+    def show_as_sent(self, error: ValidationError) -> ValidationError:
+        """Return an error of the reader's with what the client gave, not the server's file."""
+        problems = [
+            replace(problem, given=self.sent.get(problem.field, problem.given))
+            for problem in error.problems
+        ]
+        return ValidationError.of(problems, subject=error.subject, code=error.code)
+
+
 def read_media(
     arguments: Mapping[str, Any], kinds: Mapping[str, Kind], find_video: FindVideo
-) -> tuple[dict[str, Any], list[Problem]]:
+) -> ReadMedia:
     """Return the media among some arguments as a media reader takes them, and what is refused.
 
     Args:
@@ -86,24 +107,25 @@ def read_media(
         kinds: The names of media, and of the fields of lists as ``keyframes.image``.
         find_video: Knows the caller's videos.
     """
-    found: dict[str, Any] = {}
-    problems: list[Problem] = []
+    media = ReadMedia()
 
     def read(place: str, value: Any) -> Any:
+        is_file = isinstance(value, UploadFile)
+        media.sent[place] = repr(value.filename) if is_file else shorten_repr(value)
         try:
             return read_reference(value, find_video)
         except RefusedReference as refused:
             message = str(refused)
         except TioMagicError as error:
             message = error.message
-        problems.append(Problem(field=place, message=message, given=shorten_repr(value)))
+        media.problems.append(Problem(field=place, message=message, given=media.sent[place]))
         return b""  # Stands there while all other problems are looked for.
 
     for name, value in arguments.items():
         if name in kinds:
-            found[name] = read(name, value)
+            media.arguments[name] = read(name, value)
         elif isinstance(value, list):
-            found[name] = [
+            media.arguments[name] = [
                 {
                     key: read(f"{name}[{index}].{key}", part) if f"{name}.{key}" in kinds else part
                     for key, part in entry.items()
@@ -112,4 +134,4 @@ def read_media(
                 else entry
                 for index, entry in enumerate(value)
             ]
-    return found, problems
+    return media

@@ -29,6 +29,7 @@ from tiomagic_domain.errors import ValidationError
 from tiomagic_domain.jobs.job import Job, JobStatus
 from tiomagic_server.access.links import ContentLinks
 from tiomagic_server.asking.calls import AskedVideo, read_inputs
+from tiomagic_server.asking.references import ReadMedia
 from tiomagic_server.jobs.callers import Caller
 from tiomagic_server.mcp.confirmations import VALID_S, Confirmations, RefusedConfirmationError
 from tiomagic_server.mcp.texts import describe_job, describe_planned
@@ -232,11 +233,17 @@ class VideoTools:
             schema = find_schema(feature, model or self._tm.get_default_model(feature=feature))
             find_video = partial(self._context.desk.find_video, caller=caller)
             weights = self._context.options.allow_weights
-            arguments, problems = read_inputs(schema, arguments, find_video, allow_weights=weights)
-            if problems:
-                raise ValidationError.of(problems, subject="the call")
-        planned = self._tm.plan(feature, AnyModel(model) if model else None, **arguments)
-        return arguments, planned
+            media = read_inputs(schema, arguments, find_video, allow_weights=weights)
+            if media.problems:
+                raise ValidationError.of(media.problems, subject="the call")
+        else:
+            media = ReadMedia(dict(arguments))
+        try:
+            name = AnyModel(model) if model else None
+            planned = self._tm.plan(feature, name, **media.arguments)
+        except ValidationError as error:
+            raise media.show_as_sent(error) from error
+        return media.arguments, planned
 
     def _find(self, job_id: str, caller: Caller) -> Job:
         if self._options.is_remote:

@@ -10,7 +10,6 @@ from typing import Any, Final
 from fastapi import APIRouter
 from starlette.requests import Request
 
-from tiomagic_domain.catalogue.continuation import CONTINUED_VIDEO_ARGUMENT
 from tiomagic_domain.codes import ErrorCode
 from tiomagic_domain.errors import Problem, ValidationError
 from tiomagic_domain.jobs.job import Job
@@ -208,12 +207,11 @@ def _as_extension(
     context: ServerContext, caller: Caller, fields: Mapping[str, Any]
 ) -> dict[str, Any]:
     """Return the fields of a call that continues a video; model and words are the old part's."""
-    given = dict(fields)
-    video = given.pop("video", None)
+    call = dict(fields)
+    video = call.get("video")
     if video is None:
         problem = Problem(field="video", message="is needed: what goes on", given="nothing")
         raise ValidationError.of([problem], subject="the request")
-    call: dict[str, Any] = {**given, CONTINUED_VIDEO_ARGUMENT: video}
     job_id = video.get("id") if isinstance(video, dict) else video
     if isinstance(job_id, str) and ":" not in job_id:
         source = context.desk.find(job_id, caller)
