@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, nullcontext
@@ -21,6 +20,7 @@ from tiomagic.display.journal import get_logger
 from tiomagic.ui.web.origins import AllowedHosts, is_loopback
 from tiomagic_domain.codes import ErrorCode
 from tiomagic_domain.errors import TioMagicError, ValidationError
+from tiomagic_domain.requests.wire import FULL_DISK
 from tiomagic_domain.suggestions import shorten_repr
 from tiomagic_server.access.bodies import BodyLimits
 from tiomagic_server.access.gate import Gate
@@ -61,9 +61,6 @@ if TYPE_CHECKING:
 
 OPTIONS_VARIABLE: Final = "TIOMAGIC_SERVE_PROCESS"
 """The variable by which the processes of a server get their options."""
-
-NO_ROOM: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
-"""Errors of the system for a disk without room: uploads wait there for their end."""
 
 METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 """Methods that a route may have."""
@@ -177,7 +174,7 @@ def _handle_errors(app: FastAPI) -> None:
         return build_error(request, 400, "the body has no end", code=ErrorCode.INVALID_INPUT)
 
     async def of_system(request: Request, error: Any) -> PlainAnswer:
-        if error.errno not in NO_ROOM:
+        if error.errno not in FULL_DISK:  # Uploads wait there for their end.
             raise error
         get_logger().error("server.failed", path=request.url.path, error=repr(error))
         message = INSIDE.format(ErrorCode.DISK_FULL)

@@ -18,7 +18,6 @@ anything else of the client                        APIError                   it
 from __future__ import annotations
 
 import contextlib
-import errno
 import http
 import json
 from collections.abc import Iterator
@@ -32,6 +31,7 @@ from tiomagic_domain.errors import (
     RateLimitError,
     TioMagicError,
 )
+from tiomagic_domain.requests.wire import FULL_DISK
 from tiomagic_local.weights.no_answer import describe_no_answer
 
 PUBLIC_HUB = "https://huggingface.co"
@@ -179,7 +179,7 @@ class _Translator:
     def _disk(self, error: Exception) -> TioMagicError | None:
         """Return the error for a disk that cannot store the files."""
         details = {"model": self._model}
-        if isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT}:
+        if isinstance(error, OSError) and error.errno in FULL_DISK:
             message = (
                 f"the disk is full: the weights of {self._model!r} do not fit. What has come "
                 "stays; make room, or name a folder on another disk (HF_HOME)"

@@ -20,7 +20,8 @@ from tiomagic_domain.jobs.job import Job
 from tiomagic_domain.media import Media, MediaKind
 
 PlainData = dict[str, Any]
-FULL_DISK: Final = (errno.ENOSPC, errno.EDQUOT)
+FULL_DISK: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
+"""Errors of the system for a disk without room, or without room for this user."""
 
 
 def encode_job(job: Job) -> PlainData:
