@@ -10,11 +10,11 @@ from transformers import PreTrainedTokenizerFast
 from training import text
 from training.conditions import TASKS, Conditions
 
-POSE_SHARE = 0.3
+POSE_SHARE = 0.2
 """Share of batches that are pose_guidance; they have one latent frame more."""
-WORDS_ONLY_SHARE = 0.5
+WORDS_ONLY_SHARE = 0.65
 """Share of text_to_video among the other samples."""
-IMAGE_SHARE = 0.3
+IMAGE_SHARE = 0.2
 """Share of image_to_video among them; the rest is interpolate."""
 EMPTY_SHARE = 0.1
 """Share of prompts left empty, which guidance needs."""
@@ -28,7 +28,7 @@ class Batches:
     """Draws batches of (target latents, control, token ids) from the cache.
 
     Args:
-        folder: Of the shards that `training.cache` writes.
+        folder: Of the shards that `training.cache` writes. Some have no conditions.
         conditions: Puts controls together; batches are where its home is.
         tokenizer: Of the model.
         seed: Of all draws.
@@ -48,6 +48,7 @@ class Batches:
         self._limit = limit
         self._shards: set[str] = set()
         self._arrays: dict[str, torch.Tensor] = {}
+        self._conditioned = np.empty(0, np.int64)
         self._empty = self._ids_of([""])[0]
         self._ids = np.empty((0, WORDINGS, len(self._empty)), np.int64)
         self._tasks, self._named_colours = np.empty(0, str), np.empty(0, bool)
@@ -59,11 +60,14 @@ class Batches:
         if not new or (self._limit and len(self) >= self._limit):
             return
         self._shards.update(new)
+        before = int(self._conditioned.max(initial=-1)) + 1
         for name in ("target", "own", "reference"):
-            loaded = [np.load(self._folder / f"{stem}.{name}.npy") for stem in new]
+            files = [self._folder / f"{stem}.{name}.npy" for stem in new]
+            loaded = [np.load(file) for file in files if file.exists()]
             parts = [torch.from_numpy(array).to(self._conditions.home) for array in loaded]
             known = [self._arrays[name]] if name in self._arrays else []
-            self._arrays[name] = torch.cat([*known, *parts])
+            if known or parts:
+                self._arrays[name] = torch.cat([*known, *parts])
         notes = [
             note for stem in new for note in json.loads((self._folder / f"{stem}.json").read_text())
         ]
@@ -72,6 +76,9 @@ class Batches:
         ids = ids.reshape(len(notes), WORDINGS, -1)
         self._ids = np.concatenate([self._ids, ids])[keep]
         self._tasks = np.concatenate([self._tasks, [note["task"] for note in notes]])[keep]
+        alone = np.array([note["task"] == "text_to_video" for note in notes])
+        rows = np.where(alone, -1, before + np.cumsum(~alone) - 1)
+        self._conditioned = np.concatenate([self._conditioned, rows])[keep]
         named = [note["scene"]["named_colours"] for note in notes]
         self._named_colours = np.concatenate([self._named_colours, named])[keep]
         self._indices = {task: np.flatnonzero(self._tasks == task) for task in TASKS}
@@ -93,6 +100,10 @@ class Batches:
         targets, controls, ids = zip(*parts, strict=True)
         return torch.cat(targets), torch.cat(controls), torch.cat(ids)
 
+    def draw_words(self, size: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """One batch of text to video alone."""
+        return self._of_task("text_to_video", self._named, size)
+
     def _of_task(
         self, task: str, indices: np.ndarray, size: int
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
@@ -102,9 +113,10 @@ class Batches:
         if task == "text_to_video":
             control = self._conditions.control(task).expand(size, -1, -1, -1, -1)
         else:
-            own, reference = self._arrays["own"][chosen].float(), None
+            row = torch.from_numpy(self._conditioned[drawn]).to(self._conditions.home)
+            own, reference = self._arrays["own"][row].float(), None
             if task == "pose_guidance":
-                reference = self._arrays["reference"][chosen].float()
+                reference = self._arrays["reference"][row].float()
                 target = torch.cat([reference, target], dim=2)
             control = self._conditions.control(task, own, reference)
         return target, control, self._worded(drawn)

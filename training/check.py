@@ -21,7 +21,7 @@ from PIL import Image
 
 from training import measure, sharpness, vae
 from training.autoencoder import psnr
-from training.config import SETUPS, Setup
+from training.config import SETUPS, SHIPPED, Setup
 from training.sample import GUIDANCE, STEPS, Sampler
 from training.world import prompts, render, scenes
 from training.world.lexicon import FIRST, SHAPES, Lexicon
@@ -272,7 +272,7 @@ def main() -> None:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path, help="pipeline folder")
-    parser.add_argument("--setup", choices=SETUPS, default="small")
+    parser.add_argument("--setup", choices=SETUPS, default=SHIPPED)
     parser.add_argument("--count", type=int, default=100, help="text prompts; others get 40 %%")
     parser.add_argument(
         "--through-tm", type=Path, metavar="FOLDER", help="measure the installed model instead"

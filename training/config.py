@@ -1,7 +1,7 @@
 """Sizes of the model and of its clips, in one place.
 
-`SMALL` is what a CPU can train, `GROWN` the same with twice the pixels and more words, which begins
-with the weights of `SMALL`; `LARGE` is a larger model for one GPU.
+`SMALL` is what two CPU cores train from nothing in hours. `GROWN` has twice the pixels and more
+words, and begins with the weights of `SMALL`. `LARGE` is a larger model for one GPU.
 """
 
 from dataclasses import dataclass, field, replace
@@ -89,3 +89,5 @@ GROWN = replace(
     crop=64,
 )
 SETUPS = {"small": SMALL, "grown": GROWN, "large": LARGE}
+SHIPPED = "small"
+"""The setup of the weights in the package."""

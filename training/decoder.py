@@ -21,7 +21,7 @@ from torch import nn
 from training import autoencoder as ae
 from training import vae as stage
 from training import whole
-from training.config import SETUPS
+from training.config import SETUPS, SHIPPED
 from training.log import LossLog
 from training.muon import Optimisers
 from training.pairs import Pairs
@@ -277,7 +277,7 @@ def main(argv: list[str] | None = None) -> int:
 
 def _arguments(argv: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--setup", choices=SETUPS, default="small")
+    parser.add_argument("--setup", choices=SETUPS, default=SHIPPED)
     parser.add_argument("--work", type=Path, required=True, help="folder of `vae` and `made`")
     parser.add_argument("--name", default="vae_on", help="folder and checkpoint to write, in WORK")
     parser.add_argument("--log", type=Path, default=Path("training/results/decoder_loss.csv"))

@@ -18,7 +18,7 @@ from pathlib import Path
 import torch
 
 from training import decoder, made, ship, transformer
-from training.config import SMALL
+from training.config import SETUPS, SHIPPED
 
 TRANSFORMER_SHARE = 0.62
 """Of the time; the rest is for the decoder and what it learns from."""
@@ -59,7 +59,8 @@ def _drawn(args: argparse.Namespace) -> int:
 
 
 def _write(args: argparse.Namespace, vae: str) -> None:
-    ship.write(ship.build_pipeline(args.work, "model", SMALL, vae), args.to)
+    setup = SETUPS[SHIPPED]
+    ship.write(ship.build_pipeline(args.work, "model", setup, vae), args.to, setup.lexicon)
 
 
 def _drawing(args: argparse.Namespace) -> list[str]:

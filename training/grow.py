@@ -21,6 +21,7 @@ from transformers import UMT5EncoderModel
 
 from training import ship, text
 from training.config import SETUPS, Setup
+from training.world.lexicon import FIRST, Lexicon
 
 NEW_COLUMNS = 0.5
 """Size of the weights that read new channels, as a share of those that read old ones."""
@@ -116,22 +117,41 @@ def grow_transformer(old: WanVACETransformer3DModel, setup: Setup) -> WanVACETra
 
 
 @torch.no_grad()
-def grow_words(old: UMT5EncoderModel, count: int) -> UMT5EncoderModel:
-    """The encoder of `count` words. The old ones, which come first, keep their rows.
+def grow_words(old: UMT5EncoderModel, lexicon: Lexicon) -> UMT5EncoderModel:
+    """The encoder of a lexicon's tokens, whose first ones are those of `old`.
 
     A new row is a random one of the old rows' mean and spread, so that it already is as far from
-    all others as they are from each other.
+    all others as they are from each other. A colour that was one of objects or one of backgrounds
+    begins in its other role as far from the first as these two kinds of colours are.
     """
-    config = type(old.config).from_dict(old.config.to_dict() | {"vocab_size": count})
+    tokens = text.list_tokens(lexicon)
+    config = type(old.config).from_dict(old.config.to_dict() | {"vocab_size": len(tokens)})
     new, states = UMT5EncoderModel(config), old.state_dict()
     tables = ("shared.weight", "embed_tokens.weight")
     for name in [name for name in states if name.endswith(tables)]:
         rows = states[name]
-        shape = (count - len(rows), rows.shape[1])
+        shape = (len(tokens) - len(rows), rows.shape[1])
         noise = torch.randn(shape, generator=torch.Generator().manual_seed(0))
         states[name] = torch.cat([rows, rows.mean(0) + noise.to(rows) * rows.std(0)])
+        _give_roles(states[name], {token: index for index, token in enumerate(tokens)}, lexicon)
     new.load_state_dict(states)
     return new.eval()
+
+
+def _give_roles(rows: torch.Tensor, numbers: dict[str, int], lexicon: Lexicon) -> None:
+    """Start both tokens of each word that now is a colour of objects and of backgrounds."""
+    of_objects, of_backgrounds = (
+        [numbers[word] for words in table.values() for word in words]
+        for table in (FIRST.colour_words, FIRST.background_words)
+    )
+    way = rows[of_backgrounds].mean(0) - rows[of_objects].mean(0)
+    for word in text.words_of_two_roles(lexicon):
+        one, other = numbers[word], numbers[text.of_background(word)]
+        if one in of_backgrounds:
+            rows[other] = rows[one]
+            rows[one] -= way
+        else:
+            rows[other] = rows[one] + way
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -155,7 +175,7 @@ def main(argv: list[str] | None = None) -> None:
     tokenizer = text.build_tokenizer(setup)
     pipeline = WanVACEPipeline(
         tokenizer=tokenizer,
-        text_encoder=grow_words(old.text_encoder, len(tokenizer)),
+        text_encoder=grow_words(old.text_encoder, setup.lexicon),
         vae=grow_vae(old.vae, setup),
         transformer=grow_transformer(old.transformer, setup),
         scheduler=old.scheduler,

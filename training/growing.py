@@ -15,7 +15,7 @@ from pathlib import Path
 
 from training.stopping import Stopping
 
-SHARES = {"both": 0.2, "transformer": 0.4, "decoder": 0.15}
+SHARES = {"both": 0.2, "words": 0.15, "transformer": 0.3, "decoder": 0.15}
 """Of the time, for the stages that take as long as they are given; the rest is for drawing,
 making latents and writing."""
 
@@ -74,18 +74,24 @@ def _stages(args: argparse.Namespace) -> list[tuple[str, list[str]]]:
     slow = f"--fall 1 --lr {args.pixel_rate} --adam-lr {args.pixel_rate / 4:.6f}"
     slow += " --compile" if args.device == "cpu" else ""
     pixels = learn("both", str(args.batch), f"{slow} --near 0.05 --crop-share 0.7 --crops 4")
-    words = learn("transformer", many, "--lr 0.015 --adam-lr 0.001 --average 0.998")
+    words = learn("words", many, "--lr 0.012 --adam-lr 0.01 --words-only --least-noise 0.8")
+    tasks = learn("transformer", many, "--lr 0.012 --adam-lr 0.003 --average 0.998")
     more_pixels = learn("decoder", str(args.batch), slow)
     ship = ["training.ship", *then, "--to", str(args.to)]
     made = ["--model", str(args.to), "--clips", str(args.clips // 4), "--batch", many]
     again = ["--clips", str(args.clips), "--seed", "2"]
-    shipped = ["--init-from", str(first / "grown")]
+    alone = ["--clips", str(3 * args.clips), "--seed", "3", "--words-only"]
+    worded = str(first / "worded")
+    as_words = ["--name", "words", "--init-from", str(first / "grown")]
     return [
         ("grow", ["training.grow", *begin, "--model", str(args.model)]),
         ("pool", ["training.cache", *begin, *draw, "--clips", str(args.pool)]),
         ("both", ["training.decoder", *begin, "--encoder", "--name", "vae_both", *pixels]),
         ("cache", ["training.cache", *then, *draw, *again]),
-        ("transformer", ["training.transformer", *then, *shipped, *words]),
+        ("cache_words", ["training.cache", *then, *draw, *alone]),
+        ("words", ["training.transformer", *then, *as_words, *words]),
+        ("ship_words", ["training.ship", *then, "--name", "words", "--to", worded]),
+        ("transformer", ["training.transformer", *then, "--init-from", worded, *tasks]),
         ("ship", ship),
         ("made", ["training.made", *then, *device, *made]),
         ("decoder", ["training.decoder", *then, *more_pixels]),

@@ -17,7 +17,7 @@ import numpy as np
 import torch
 
 from training import text
-from training.config import SETUPS, Setup
+from training.config import SETUPS, SHIPPED, Setup
 from training.precision import bf16_pays
 from training.sample import GUIDANCE
 from training.transformer import Model, load_frozen, load_shipped
@@ -113,7 +113,8 @@ def _choose(folder: Path, count: int, rng: np.random.Generator) -> list[dict]:
     for path in sorted(folder.glob("*.json")):
         files = {name: path.with_suffix(f".{name}.npy") for name in (*LATENTS, "clip")}
         arrays = {n: np.load(file, mmap_mode="r") for n, file in files.items() if file.exists()}
-        for index, note in enumerate(json.loads(path.read_text())):
+        conditioned = set(LATENTS) <= set(arrays)
+        for index, note in enumerate(json.loads(path.read_text()) if conditioned else ()):
             notes.append(note | {"arrays": arrays, "index": index})
     weights = np.array([_weight(note) for note in notes])
     chosen = rng.choice(len(notes), size=count, replace=False, p=weights / weights.sum())
@@ -141,7 +142,7 @@ def _weight(note: dict) -> float:
 
 def _arguments(argv: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--setup", choices=SETUPS, default="small")
+    parser.add_argument("--setup", choices=SETUPS, default=SHIPPED)
     parser.add_argument("--work", type=Path, required=True, help="folder of `vae` and `cache`")
     parser.add_argument("--model", type=Path, required=True, help="pipeline folder that makes them")
     parser.add_argument("--clips", type=int, default=1500)

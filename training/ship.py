@@ -13,7 +13,7 @@ import torch
 from diffusers import AutoencoderKLWan, UniPCMultistepScheduler, WanVACEPipeline
 
 from training import text
-from training.config import SETUPS, Setup
+from training.config import SETUPS, SHIPPED, Setup
 from training.transformer import Model, load_frozen
 from training.world import prompts
 from training.world.lexicon import FIRST, Lexicon
@@ -65,7 +65,7 @@ def _forget_paths(folder: Path) -> None:
 def main() -> None:
     """Read a checkpoint, write a folder."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--setup", choices=SETUPS, default="small")
+    parser.add_argument("--setup", choices=SETUPS, default=SHIPPED)
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--name", default="model")
     parser.add_argument("--vae", default="vae", help="folder in WORK, `vae_on` after `decoder`")

@@ -15,10 +15,11 @@ from tiomagic import TioMagic
 from tiomagic.demo import DEMO_INPUTS, make_clips
 from tiomagic_media.encode.mp4 import write_mp4
 from tiomagic_media.pictures.film import Film, read_film
-from training.config import SMALL
+from training.config import SETUPS, SHIPPED
 from training.world import render, scenes
 
 IMAGES = Path("docs/images")
+SETUP = SETUPS[SHIPPED]
 WIDTH = 160
 """Pixels of a GIF's side."""
 COLOURS = 48
@@ -28,14 +29,14 @@ def draw_inputs(folder: Path) -> None:
     """Draw what the demo's four clips start from."""
     folder.mkdir(parents=True, exist_ok=True)
     square = _scene("square", "up", "blue", "white")
-    _save(folder / "square.png", render.render_frame(square, SMALL.size, 0.0))
+    _save(folder / "square.png", render.render_frame(square, SETUP.size, 0.0))
     star = _scene("star", "right", "purple", "mint")
     for name, u in (("star_left", 0.0), ("star_right", 1.0)):
-        _save(folder / f"{name}.png", render.render_frame(star, SMALL.size, u))
+        _save(folder / f"{name}.png", render.render_frame(star, SETUP.size, u))
     person = _scene(scenes.FIGURE, "dance", "orange", "sky")
-    _save(folder / "person.png", render.render_reference(person, SMALL.size))
-    skeleton = render.render_skeleton(person, SMALL.size, SMALL.frames)
-    write_mp4(folder / "skeletons.mp4", skeleton, fps=SMALL.fps, recipe={})
+    _save(folder / "person.png", render.render_reference(person, SETUP.size))
+    skeleton = render.render_skeleton(person, SETUP.size, SETUP.frames)
+    write_mp4(folder / "skeletons.mp4", skeleton, fps=SETUP.fps, recipe={})
 
 
 def _scene(shape: str, motion: str, colour: str, background: str) -> scenes.Scene:

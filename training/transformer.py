@@ -21,7 +21,7 @@ from training import autoencoder as ae
 from training import network, text, whole
 from training.batches import WORDS_ONLY_SHARE, Batches
 from training.conditions import Conditions
-from training.config import SETUPS, Setup
+from training.config import SETUPS, SHIPPED, Setup
 from training.log import LossLog
 from training.muon import Optimisers
 from training.precision import bf16_pays
@@ -184,9 +184,12 @@ class Trainer:
         return min(1.0, (self.state["step"] + 1) / 50, max(0.02, (1 - part) / 0.6))
 
     def _step(self, rate: float) -> dict[str, torch.Tensor]:
-        target, control, ids = self.batches.draw(self.args.batch)
+        draw = self.batches.draw_words if self.args.words_only else self.batches.draw
+        target, control, ids = draw(self.args.batch)
         pose = target.shape[2] > self.setup.latent_frames
         sigma = draw_sigmas(len(target), self.setup.flow_shift, self.generator)
+        least = self.args.least_noise
+        sigma = least + (1 - least) * sigma if least else sigma
         noise = torch.randn(target.shape, generator=self.generator, device=target.device)
         s, on = sigma.view(-1, 1, 1, 1, 1), self.args.device
         with torch.autocast(on, torch.bfloat16, enabled=bf16_pays(on)), _attention(on):
@@ -201,7 +204,7 @@ class Trainer:
         loss = errors.mean()
         if pose:
             return {"loss": loss, "pose": loss}
-        count = round(len(target) * WORDS_ONLY_SHARE)
+        count = len(target) if self.args.words_only else round(len(target) * WORDS_ONLY_SHARE)
         return {"loss": loss, "words": errors[:count].mean()}
 
     @torch.no_grad()
@@ -221,7 +224,7 @@ def main(argv: list[str] | None = None) -> int:
 
 def _arguments(argv: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--setup", choices=SETUPS, default="small")
+    parser.add_argument("--setup", choices=SETUPS, default=SHIPPED)
     parser.add_argument("--work", type=Path, required=True, help="folder of `vae` and `cache`")
     parser.add_argument("--name", default="model", help="name of the checkpoint")
     parser.add_argument(
@@ -240,6 +243,10 @@ def _arguments(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--average", type=float, default=0.99, help="decay of the average")
     parser.add_argument(
         "--compile", action="store_true", help="a quarter faster on a CPU, after minutes of waiting"
+    )
+    parser.add_argument("--words-only", action="store_true", help="learn text to video alone")
+    parser.add_argument(
+        "--least-noise", type=float, default=0.0, help="of 0 to 1: what is where shows at the most"
     )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=2)

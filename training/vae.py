@@ -11,7 +11,7 @@ from diffusers import AutoencoderKLWan
 
 from training import autoencoder as ae
 from training import whole
-from training.config import SETUPS, Setup
+from training.config import SETUPS, SHIPPED, Setup
 from training.log import LossLog
 from training.muon import Optimisers
 from training.precision import bf16_pays
@@ -50,7 +50,7 @@ def main() -> None:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--setup", choices=SETUPS, default="small")
+    parser.add_argument("--setup", choices=SETUPS, default=SHIPPED)
     parser.add_argument("--work", type=Path, required=True, help="folder for checkpoints")
     parser.add_argument("--log", type=Path, default=Path("training/results/vae_loss.csv"))
     parser.add_argument(

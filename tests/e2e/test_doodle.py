@@ -12,13 +12,14 @@ pytest.importorskip("torch")
 
 from training import check, measure
 from training.autoencoder import psnr
-from training.config import SMALL
+from training.config import SETUPS, SHIPPED
 from training.through_tm import ThroughTm
 from training.world import prompts, render
 
 from tiomagic_domain.catalogue.families.doodle import SIDE
 
 pytestmark = pytest.mark.slow
+SETUP = SETUPS[SHIPPED]
 
 
 @pytest.fixture(scope="module")
@@ -28,20 +29,20 @@ def make(tmp_path_factory):
 
 
 def test_text_to_video_shows_the_colour_shape_and_direction_asked_for(make):
-    result, _ = check.check_text(make, SMALL, 12)
+    result, _ = check.check_text(make, SETUP, 12)
     assert result["colour"] >= 0.8
     assert result["direction"] >= 0.9
     assert result["shape"] >= 0.9
 
 
 def test_image_to_video_begins_with_the_picture_and_keeps_its_colour(make):
-    result, _ = check.check_image(make, SMALL, 5)
+    result, _ = check.check_image(make, SETUP, 5)
     assert result["first_frame_psnr"] >= 23
     assert result["colour_kept"] >= 0.8
 
 
 def test_interpolate_keeps_both_ends_and_moves_between_them(make):
-    result, _ = check.check_interpolate(make, SMALL, 5)
+    result, _ = check.check_interpolate(make, SETUP, 5)
     assert result["first_frame_psnr"] >= 23
     assert result["last_frame_psnr"] >= 23
     assert result["monotone"] >= 0.8
@@ -55,11 +56,11 @@ def test_keyframes_have_the_object_where_each_picture_has_it(make):
     """In the same place, and as like the picture as the ends are."""
     rng, likeness, distances = np.random.default_rng(check.SEED + 2), [], []
     for index, moments in enumerate(KEYFRAMES):
-        scene = check._scene(rng, figure=False, directed=True)
+        scene = check._scene(rng, figure=False, directed=True, lexicon=SETUP.lexicon)
         whole = dict([(0, 0.0), *moments, (16, 1.0)])
         shown = {frame: render.render_frame(scene, SIDE, way) for frame, way in whole.items()}
         between = [{"image": Image.fromarray(shown[frame]), "frame": frame} for frame, _ in moments]
-        words = prompts.describe(scene, rng, complete=True)
+        words = prompts.describe(scene, rng, complete=True, lexicon=SETUP.lexicon)
         ends = [shown[0], shown[16]]
         clip = make("interpolate", words, index, pictures=ends, keyframes=between)
         for frame, _ in moments:
@@ -79,8 +80,8 @@ def test_a_video_arrives_where_later_pictures_alone_have_the_object(make, frames
     """Measured over 4 scenes: the last alone 24.5 dB, one or two between 23 dB, 0.02 off."""
     rng, likeness, distances = np.random.default_rng(check.SEED + 3), [], []
     for index in range(4):
-        scene = check._scene(rng, figure=False, directed=True)
-        words = prompts.describe(scene, rng, complete=True)
+        scene = check._scene(rng, figure=False, directed=True, lexicon=SETUP.lexicon)
+        words = prompts.describe(scene, rng, complete=True, lexicon=SETUP.lexicon)
         shown = {frame: render.render_frame(scene, SIDE, frame / 16) for frame in frames}
         last = {"last_frame": Image.fromarray(shown[16])} if 16 in shown else {}
         between = [
@@ -99,7 +100,7 @@ def test_a_video_arrives_where_later_pictures_alone_have_the_object(make, frames
 
 
 def test_pose_guidance_puts_the_figure_on_the_skeleton(make):
-    result, _ = check.check_pose(make, SMALL, 5)
+    result, _ = check.check_pose(make, SETUP, 5)
     assert result["skeleton_covered"] >= 0.9
     assert result["figure_overlap"] >= 0.7
     assert result["colour_kept"] >= 0.8

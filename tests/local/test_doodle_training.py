@@ -9,13 +9,14 @@ pytest.importorskip("torch")
 
 import torch
 from diffusers import AutoencoderKLWan
-from training import cache, decoder, made, transformer
-from training.config import SMALL
+from training import batches, cache, decoder, made, text, transformer
+from training.config import SETUPS, SHIPPED
 from training.world import render, scenes
 
 from tiomagic_local.weights.locate import PACKAGED_WEIGHTS_DIR
 
 FOLDER = PACKAGED_WEIGHTS_DIR / "doodle"
+SETUP = SETUPS[SHIPPED]
 
 
 @pytest.fixture
@@ -43,6 +44,44 @@ def test_training_goes_on_from_the_shipped_weights(tmp_path):
     assert float(first["loss"]) < 1
     saved = torch.load(tmp_path / "model.pt", weights_only=True)
     assert saved["state"]["step"] == 1
+
+
+@pytest.mark.usefixtures("one_thread")
+def test_clips_for_words_alone_stand_beside_the_others(tmp_path):
+    """Text is drawn from both; what needs a condition has that of its own clip."""
+    (tmp_path / "vae").symlink_to(FOLDER / "vae", target_is_directory=True)
+    work = ("--work", str(tmp_path), "--threads", "1", "--shard", "6")
+    cache.main([*work, "--clips", "6", "--words-only"])
+    conditions = transformer.load_frozen(tmp_path, SETUP, "cpu")
+    drawn = batches.Batches(tmp_path / "cache", conditions, text.build_tokenizer(SETUP), seed=2)
+    assert len(drawn) == 6
+    cache.main([*work, "--clips", "12"])
+    drawn.refresh()
+    assert len(drawn) == 18
+    owns = np.concatenate([np.load(f) for f in sorted((tmp_path / "cache").glob("*.own.npy"))])
+    targets = {
+        name: np.concatenate([np.load(f) for f in sorted((tmp_path / "cache").glob(pattern))])
+        for name, pattern in (("own", "0*.target.npy"), ("words", "words*.target.npy"))
+    }
+    seen = set()
+    for _ in range(12):
+        target, control, _ids = drawn.draw(8)
+        for x, told in zip(target[:, :, -SETUP.latent_frames :], control, strict=True):
+            rows = {name: _row_of(x, arrays) for name, arrays in targets.items()}
+            given = [told[half : half + SETUP.z_dim, -SETUP.latent_frames :] for half in (0, 8)]
+            own = max((_row_of(half, owns) for half in given), key=lambda row: row is not None)
+            if own is None:
+                seen |= {name for name, row in rows.items() if row is not None}
+            else:
+                assert own == rows["own"]
+                seen.add("condition")
+    assert seen == {"own", "words", "condition"}
+
+
+def _row_of(x, arrays):
+    """The row of an array, or None."""
+    same = (torch.from_numpy(arrays).float() == x).flatten(1).all(1).nonzero()
+    return int(same[0]) if len(same) else None
 
 
 @pytest.mark.filterwarnings("ignore:Mismatch dtype:UserWarning")
@@ -73,7 +112,7 @@ def test_the_object_is_told_from_its_background():
     """The share of the object is 1 inside it, 0 outside, and does not depend on its colour."""
     rng = np.random.default_rng(3)
     scene = scenes.draw_scene(rng, figure=False, free_colours=True)
-    clip = render.render_clip(scene, SMALL.size, SMALL.frames)
+    clip = render.render_clip(scene, SETUP.size, SETUP.frames)
     share = decoder.object_share(decoder.ae.to_tensor(clip[None]))[0, 0].numpy()
     plain = (clip == np.asarray(scene.background_rgb)).all(axis=-1)
     whole = (clip == np.asarray(scene.rgb)).all(axis=-1)

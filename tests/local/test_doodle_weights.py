@@ -9,7 +9,7 @@ pytest.importorskip("torch")
 import numpy as np
 import torch
 from diffusers import WanVACEPipeline
-from training.config import SMALL
+from training.config import SETUPS, SHIPPED
 from training.world import prompts
 from training.world.scenes import draw_scene
 
@@ -19,6 +19,7 @@ from tiomagic_domain.features import Feature
 from tiomagic_local.weights.locate import PACKAGED_WEIGHTS_DIR
 
 FOLDER = PACKAGED_WEIGHTS_DIR / "doodle"
+SETUP = SETUPS[SHIPPED]
 
 
 @pytest.fixture(scope="module")
@@ -49,12 +50,12 @@ def test_everything_is_fp32_in_use(pipeline):
 
 def test_the_autoencoder_knows_its_own_latents(pipeline):
     std = pipeline.vae.config.latents_std
-    assert len(std) == SMALL.z_dim
+    assert len(std) == SETUP.z_dim
     assert all(value != 1.0 for value in std)
 
 
 def test_card_tokenizer_and_training_know_the_same_words(pipeline):
-    words = {word for word in prompts.vocabulary() if word.isalpha()}
+    words = {word for word in prompts.vocabulary(SETUP.lexicon) if word.isalpha()}
     assert words == doodle.VOCABULARY
     assert words <= set(pipeline.tokenizer.get_vocab())
     listed = json.loads((FOLDER / "vocabulary.json").read_text())
@@ -65,10 +66,10 @@ def test_card_and_training_agree_on_sizes():
     card = find_model("doodle")
     schema = card.schema(Feature.TEXT_TO_VIDEO)
     defaults = {parameter.name: parameter.default for parameter in schema.parameters}
-    assert defaults["width"] == defaults["height"] == SMALL.size
-    assert defaults["num_frames"] == SMALL.frames
-    assert card.fps == SMALL.fps
-    assert card.prompt_tokens == SMALL.text_tokens
+    assert defaults["width"] == defaults["height"] == SETUP.size
+    assert defaults["num_frames"] == SETUP.frames
+    assert card.fps == SETUP.fps
+    assert card.prompt_tokens == SETUP.text_tokens
 
 
 @pytest.mark.parametrize(
@@ -91,5 +92,6 @@ def test_whatever_it_was_trained_on_is_understood():
     """No caption of a training clip is named, neither its words nor two of them together."""
     rng = np.random.default_rng(0)
     for index in range(2000):
-        caption = prompts.describe(draw_scene(rng, figure=index % 2 == 0), rng)
+        scene = draw_scene(rng, figure=index % 2 == 0, lexicon=SETUP.lexicon)
+        caption = prompts.describe(scene, rng, lexicon=SETUP.lexicon)
         assert doodle.DOODLE.unknown_words(caption) == [], caption
