@@ -62,8 +62,8 @@ def _stages(args: argparse.Namespace) -> list[tuple[str, list[str]]]:
     then = [*grown, "--work", str(args.work)]
     begin = [*grown, "--work", str(first)]
     device = ["--device", args.device]
-    drawing = f"--threads 1 --processes {args.processes} --keep-clips --shard 50".split()
-    draw = [*device, *drawing]
+    draw = [*device, *f"--threads 1 --processes {args.processes} --shard 50".split()]
+    draw_and_keep = [*draw, "--keep-clips"]
     many = str(16 * args.batch)
 
     def learn(name: str, batch: str, rates: str) -> list[str]:
@@ -85,9 +85,9 @@ def _stages(args: argparse.Namespace) -> list[tuple[str, list[str]]]:
     as_words = ["--name", "words", "--init-from", str(first / "grown")]
     return [
         ("grow", ["training.grow", *begin, "--model", str(args.model)]),
-        ("pool", ["training.cache", *begin, *draw, "--clips", str(args.pool)]),
+        ("pool", ["training.cache", *begin, *draw_and_keep, "--clips", str(args.pool)]),
         ("both", ["training.decoder", *begin, "--encoder", "--name", "vae_both", *pixels]),
-        ("cache", ["training.cache", *then, *draw, *again]),
+        ("cache", ["training.cache", *then, *draw_and_keep, *again]),
         ("cache_words", ["training.cache", *then, *draw, *alone]),
         ("words", ["training.transformer", *then, *as_words, *words]),
         ("ship_words", ["training.ship", *then, "--name", "words", "--to", worded]),

@@ -36,7 +36,7 @@ def build_tokenizer(setup: Setup) -> PreTrainedTokenizerFast:
 
     A colour before the word *background*, or right after *on*, has a token of its own. Without it
     the two layers of the encoder would have to tell by the order of the words which of two colours
-    is the background's: after 2,550 steps they had not learned it, and changed them in 12 of 20.
+    is the background's. After 2,550 steps they had not: 12 of 20 objects had another colour.
     """
     words = list_tokens(setup.lexicon)
     tokenizer = Tokenizer(

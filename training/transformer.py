@@ -189,7 +189,7 @@ class Trainer:
         pose = target.shape[2] > self.setup.latent_frames
         sigma = draw_sigmas(len(target), self.setup.flow_shift, self.generator)
         least = self.args.least_noise
-        sigma = least + (1 - least) * sigma if least else sigma
+        sigma = least + (1 - least) * sigma
         noise = torch.randn(target.shape, generator=self.generator, device=target.device)
         s, on = sigma.view(-1, 1, 1, 1, 1), self.args.device
         with torch.autocast(on, torch.bfloat16, enabled=bf16_pays(on)), _attention(on):
@@ -246,7 +246,10 @@ def _arguments(argv: list[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--words-only", action="store_true", help="learn text to video alone")
     parser.add_argument(
-        "--least-noise", type=float, default=0.0, help="of 0 to 1: what is where shows at the most"
+        "--least-noise",
+        type=float,
+        default=0.0,
+        help="train from this level, 0 to 1, up: at the highest it is decided what is where",
     )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=2)

@@ -68,7 +68,9 @@ def test_clips_for_words_alone_stand_beside_the_others(tmp_path):
         target, control, _ids = drawn.draw(8)
         for x, told in zip(target[:, :, -SETUP.latent_frames :], control, strict=True):
             rows = {name: _row_of(x, arrays) for name, arrays in targets.items()}
-            given = [told[half : half + SETUP.z_dim, -SETUP.latent_frames :] for half in (0, 8)]
+            given = [
+                told[half : half + SETUP.z_dim, -SETUP.latent_frames :] for half in (0, SETUP.z_dim)
+            ]
             own = max((_row_of(half, owns) for half in given), key=lambda row: row is not None)
             if own is None:
                 seen |= {name for name, row in rows.items() if row is not None}
